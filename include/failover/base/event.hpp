@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <failover/base/time.hpp>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace failover {
+
+/// What changed. Events are edges: one a change, never one a request.
+enum class EventKind {
+    endpoint_added,
+    endpoint_removed,
+    /// Health checks or live traffic say it may not be used. `reason` says which.
+    endpoint_unhealthy,
+    /// It may be used again; `duration` is how long it was away.
+    endpoint_healthy,
+    /// Taken out for a while because of live traffic (outlier detection).
+    endpoint_ejected,
+    breaker_opened,
+    breaker_half_open,
+    breaker_closed,
+    endpoint_draining,
+    endpoint_undrained,
+    /// active-passive moved to another endpoint.
+    failed_over,
+    /// active-passive returned to a better endpoint.
+    failed_back,
+    /// So few endpoints are usable that ejected ones are tried too.
+    panic_started,
+    panic_ended,
+    /// The provider stopped answering; the last good set stays in use.
+    discovery_lost,
+    discovery_recovered,
+    config_reloaded,
+    config_rejected,
+    /// An endpoint has been unhealthy for `alerts.unhealthy_for`.
+    alert,
+};
+
+/// One change, as on_event() handlers, the log and the admin page see it.
+struct Event {
+    EventKind kind{};
+    /// The service it is about; empty for the manager itself.
+    std::string service{};
+    /// The endpoint's id; empty when the event is not about one.
+    std::string endpoint{};
+    /// "host:port" of that endpoint.
+    std::string address{};
+    /// Why, for people: "3 checks failed: connection refused".
+    std::string reason{};
+    /// How long the state that ended had lasted; zero when unknown.
+    Duration duration{};
+    /// When, for people.
+    WallTime time = std::chrono::system_clock::now();
+};
+
+/// "endpoint_unhealthy" and so on: the names in logs and /api/v1/events.
+[[nodiscard]] const char* to_string(EventKind kind) noexcept;
+
+/// Keeps a handler registered. Move-only; destroying or reset() unsubscribes: once it returns, the
+/// handler is not running on another thread and will not run again.
+class Subscription {
+public:
+    Subscription() = default;
+    explicit Subscription(std::shared_ptr<void> token) : token_{std::move(token)} {}
+    Subscription(Subscription&&) noexcept = default;
+    Subscription& operator=(Subscription&&) noexcept = default;
+    Subscription(const Subscription&) = delete;
+    Subscription& operator=(const Subscription&) = delete;
+
+    void reset() noexcept { token_.reset(); }
+    [[nodiscard]] explicit operator bool() const noexcept { return token_ != nullptr; }
+
+private:
+    std::shared_ptr<void> token_;
+};
+
+inline const char* to_string(EventKind kind) noexcept {
+    switch (kind) {
+        case EventKind::endpoint_added: return "endpoint_added";
+        case EventKind::endpoint_removed: return "endpoint_removed";
+        case EventKind::endpoint_unhealthy: return "endpoint_unhealthy";
+        case EventKind::endpoint_healthy: return "endpoint_healthy";
+        case EventKind::endpoint_ejected: return "endpoint_ejected";
+        case EventKind::breaker_opened: return "breaker_opened";
+        case EventKind::breaker_half_open: return "breaker_half_open";
+        case EventKind::breaker_closed: return "breaker_closed";
+        case EventKind::endpoint_draining: return "endpoint_draining";
+        case EventKind::endpoint_undrained: return "endpoint_undrained";
+        case EventKind::failed_over: return "failed_over";
+        case EventKind::failed_back: return "failed_back";
+        case EventKind::panic_started: return "panic_started";
+        case EventKind::panic_ended: return "panic_ended";
+        case EventKind::discovery_lost: return "discovery_lost";
+        case EventKind::discovery_recovered: return "discovery_recovered";
+        case EventKind::config_reloaded: return "config_reloaded";
+        case EventKind::config_rejected: return "config_rejected";
+        case EventKind::alert: return "alert";
+    }
+    return "unknown";
+}
+
+} // namespace failover

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <failover/base/time.hpp>
+#include <failover/config/secret.hpp>
+#include <failover/config/service_config.hpp>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace failover {
+
+/// One Redis node.
+struct CacheNodeConfig {
+    /// redis:// or rediss:// URL. Default empty: this node is absent.
+    Secret url{};
+    /// Database number. Range 0 to 65535. Default 0.
+    std::uint32_t db = 0;
+    /// Connections. Range 1 to 1024. Default 10.
+    std::uint32_t pool_size = 10;
+};
+
+/// `cache.providers.redis.mode`.
+enum class CacheMode { dual, replicated, gutter };
+/// `cache.providers.redis.write_ack`: how many nodes must confirm a write.
+enum class WriteAck { any, all };
+
+/// `cache.providers.redis`.
+struct CacheConfig {
+    /// True when the file has this part.
+    bool present = false;
+    CacheNodeConfig primary{};
+    /// `secondary` first, then `secondaries`.
+    std::vector<CacheNodeConfig> secondaries{};
+    /// Default dual.
+    CacheMode mode = CacheMode::dual;
+    /// Default any.
+    WriteAck write_ack = WriteAck::any;
+    /// `sentinel.master_name`. Default empty: no Sentinel.
+    std::string sentinel_master{};
+    /// `sentinel.nodes`, "host:port".
+    std::vector<std::string> sentinel_nodes{};
+    /// `journal.max_keys`. Range >= 1. Default 100000.
+    std::uint64_t journal_max_keys = 100000;
+    /// `journal.file`. Default empty: memory only.
+    std::string journal_file{};
+    /// Default true.
+    bool enabled = true;
+    /// active_passive or active_active. Default active_passive.
+    Strategy strategy = Strategy::active_passive;
+    /// Range 10 ms to 24 h. Default 10 s.
+    Duration health_check_interval = std::chrono::seconds{10};
+    /// Deadline of a call. Range > 0. Default 30 s.
+    Duration timeout = std::chrono::seconds{30};
+    /// Range 0 to 16. Default 3.
+    std::uint32_t max_retries = 3;
+    std::vector<UnsetVariable> unset{};
+};
+
+} // namespace failover

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <failover/base/time.hpp>
+#include <failover/endpoint/endpoint.hpp>
+
+#include <boost/asio/awaitable.hpp>
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace failover {
+
+namespace asio = boost::asio;
+
+/// Where a provider's watch puts what it learns about one service. Cheap to copy; may be called
+/// from any thread, after stop() too (then nothing happens).
+class SnapshotSink {
+public:
+    /// `push` receives each complete set; `lost` the reason why the provider cannot answer.
+    SnapshotSink(std::string service, Duration poll_interval,
+                 std::function<void(std::vector<Endpoint>)> push,
+                 std::function<void(std::string)> lost)
+        : service_{std::move(service)},
+          poll_interval_{poll_interval},
+          push_{std::move(push)},
+          lost_{std::move(lost)} {}
+
+    /// The service to watch, by its name at the provider.
+    [[nodiscard]] const std::string& service() const noexcept { return service_; }
+    /// How often to ask when the provider cannot push.
+    [[nodiscard]] Duration poll_interval() const noexcept { return poll_interval_; }
+    /// The complete set as it is now. Replaces the last one; connections of endpoints in both stay.
+    void push(std::vector<Endpoint> endpoints) const { push_(std::move(endpoints)); }
+    void operator()(std::vector<Endpoint> endpoints) const { push_(std::move(endpoints)); }
+    /// The provider cannot answer now: the last good set stays in use, the reason is reported.
+    void lost(std::string reason) const { lost_(std::move(reason)); }
+
+private:
+    std::string service_;
+    Duration poll_interval_;
+    std::function<void(std::vector<Endpoint>)> push_;
+    std::function<void(std::string)> lost_;
+};
+
+/// A source of endpoints. Derive from it, then FailoverManager::register_provider(name, it).
+/// Failures are thrown: any exception from get_endpoints() or watch() is reported, the last good
+/// set stays in use, and the call is repeated with backoff.
+///
+/// Threads    Members may be called at the same time from several threads.
+/// Runs on    the manager's executor; do not block it.
+/// Lifetime   shared with the manager until stop() has returned.
+/// Cancel     coroutines are cancelled (total) by stop().
+class DiscoveryProvider {
+public:
+    DiscoveryProvider() = default;
+    DiscoveryProvider(const DiscoveryProvider&) = delete;
+    DiscoveryProvider& operator=(const DiscoveryProvider&) = delete;
+    virtual ~DiscoveryProvider() = default;
+
+    /// The complete set of endpoints of `service` now.
+    virtual asio::awaitable<std::vector<Endpoint>> get_endpoints(std::string service) = 0;
+    /// Announces an endpoint. Default: throws Error with Errc::unsupported.
+    virtual asio::awaitable<void> register_endpoint(std::string service, Endpoint endpoint);
+    /// Withdraws it; unknown ids are not an error. Default: throws Error with Errc::unsupported.
+    virtual asio::awaitable<void> deregister_endpoint(std::string service, std::string id);
+    /// Is the provider itself reachable? Throws when it is not. Default: returns.
+    virtual asio::awaitable<void> health_check();
+    /// Pushes the first set, then each new one, until cancelled. Default: asks get_endpoints()
+    /// every sink.poll_interval() and pushes what changed.
+    virtual asio::awaitable<void> watch(SnapshotSink sink);
+};
+
+} // namespace failover
