@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <failover/base/attempt_log.hpp>
+#include <failover/base/time.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+namespace failover {
+
+/// Numbers of one endpoint. Its series disappear when the last reference does.
+/// Threads    safe to call from several threads at once; no member blocks or allocates.
+class EndpointMeter {
+public:
+    EndpointMeter() = default;
+    EndpointMeter(const EndpointMeter&) = delete;
+    EndpointMeter& operator=(const EndpointMeter&) = delete;
+    virtual ~EndpointMeter() = default;
+
+    /// A call ended with an answer from this endpoint. `took`: the whole call.
+    virtual void call_succeeded(Duration took) noexcept = 0;
+    /// A call failed and this endpoint was the last one tried.
+    virtual void call_failed(Duration took) noexcept = 0;
+    /// One attempt ended.
+    virtual void attempt(OutcomeClass outcome, Duration took) noexcept = 0;
+    /// One active check ended.
+    virtual void check(bool passed, Duration took) noexcept = 0;
+    virtual void became_unhealthy() noexcept = 0;
+    virtual void became_healthy() noexcept = 0;
+    virtual void ejected() noexcept = 0;
+    virtual void breaker_opened() noexcept = 0;
+    /// 1 while calls may be sent to it, else 0.
+    virtual void set_usable(bool usable) noexcept = 0;
+};
+
+/// Numbers of one service. Threads as EndpointMeter.
+class ServiceMeter {
+public:
+    ServiceMeter() = default;
+    ServiceMeter(const ServiceMeter&) = delete;
+    ServiceMeter& operator=(const ServiceMeter&) = delete;
+    virtual ~ServiceMeter() = default;
+
+    /// The meter of one endpoint; the same object while someone holds it. May allocate and lock.
+    [[nodiscard]] virtual std::shared_ptr<EndpointMeter> endpoint(const std::string& id,
+                                                                  const std::string& address) = 0;
+    /// A call failed before any endpoint was tried.
+    virtual void call_failed_untried(Duration took) noexcept = 0;
+    virtual void retry() noexcept = 0;
+    virtual void retry_denied() noexcept = 0;
+    virtual void hedge() noexcept = 0;
+    virtual void fallback() noexcept = 0;
+    virtual void failover() noexcept = 0;
+    virtual void set_endpoints(std::size_t known, std::size_t usable) noexcept = 0;
+    virtual void set_panic(bool active) noexcept = 0;
+    /// 0: discovery answers. Else seconds since it last did.
+    virtual void set_discovery_age(Duration age) noexcept = 0;
+};
+
+/// Makes meters, and renders what they hold.
+class Metrics {
+public:
+    Metrics() = default;
+    Metrics(const Metrics&) = delete;
+    Metrics& operator=(const Metrics&) = delete;
+    virtual ~Metrics() = default;
+
+    [[nodiscard]] virtual std::shared_ptr<ServiceMeter> service(const std::string& name) = 0;
+    /// Prometheus text exposition format 0.0.4.
+    [[nodiscard]] virtual std::string expose() const = 0;
+};
+
+} // namespace failover
