@@ -37,7 +37,7 @@ public:
     /// What the transport or a fallback fills in.
     struct Parts {
         int status = 0;
-        /// Raw header block; fields point into it.
+        /// Names and values back to back; `fields` says where each one is.
         std::string head{};
         struct Field {
             std::uint32_t name = 0;

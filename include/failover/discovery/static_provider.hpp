@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <failover/discovery/provider.hpp>
+
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace failover {
+
+/// Endpoints from the configuration, changed only by register_endpoint(), deregister_endpoint() and
+/// reload. They live in this process alone.
+/// Threads    safe.
+class StaticProvider final : public DiscoveryProvider {
+public:
+    /// Sets the endpoints of `service`; a running watch pushes them.
+    void set(const std::string& service, std::vector<Endpoint> endpoints) {
+        update(service, [&](std::vector<Endpoint>& list) { list = std::move(endpoints); });
+    }
+
+    asio::awaitable<std::vector<Endpoint>> get_endpoints(std::string service) override {
+        const std::lock_guard lock{mutex_};
+        co_return services_[service].endpoints;
+    }
+
+    asio::awaitable<void> register_endpoint(std::string service, Endpoint endpoint) override {
+        update(service, [&](std::vector<Endpoint>& list) {
+            std::erase_if(list, [&](const Endpoint& one) { return same_id(one, endpoint.id); });
+            list.push_back(std::move(endpoint));
+        });
+        co_return;
+    }
+
+    asio::awaitable<void> deregister_endpoint(std::string service, std::string id) override {
+        update(service, [&](std::vector<Endpoint>& list) {
+            std::erase_if(list, [&](const Endpoint& one) { return same_id(one, id); });
+        });
+        co_return;
+    }
+
+    /// Pushes the set now and at each change; returns at once, since nothing has to be awaited.
+    asio::awaitable<void> watch(SnapshotSink sink) override {
+        const std::string service = sink.service();
+        std::vector<Endpoint> first;
+        {
+            const std::lock_guard lock{mutex_};
+            first = services_[service].endpoints;
+            services_[service].sink = sink;
+        }
+        sink.push(std::move(first));
+        co_return;
+    }
+
+private:
+    struct Service {
+        std::vector<Endpoint> endpoints;
+        std::optional<SnapshotSink> sink;
+    };
+
+    static bool same_id(const Endpoint& endpoint, const std::string& id) {
+        return !id.empty() && (endpoint.id == id || (endpoint.id.empty() && host_port(endpoint) == id));
+    }
+
+    template <class Change>
+    void update(const std::string& service, Change change) {
+        std::optional<SnapshotSink> sink;
+        std::vector<Endpoint> now;
+        {
+            const std::lock_guard lock{mutex_};
+            Service& entry = services_[service];
+            change(entry.endpoints);
+            now = entry.endpoints;
+            sink = entry.sink;
+        }
+        if (sink) {
+            sink->push(std::move(now));
+        }
+    }
+
+    std::mutex mutex_;
+    std::map<std::string, Service> services_;
+};
+
+} // namespace failover

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+#include "request_head.hpp"
+
+#include <failover/base/attempt_log.hpp>
+#include <failover/version.hpp>
+
+#include <array>
+#include <string_view>
+
+namespace failover::http {
+namespace {
+
+constexpr std::array<bool, 256> make_token_table() {
+    std::array<bool, 256> table{};
+    for (const char c : std::string_view{"!#$%&'*+-.^_`|~0123456789"
+                                         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"}) {
+        table[static_cast<unsigned char>(c)] = true;
+    }
+    return table;
+}
+
+constexpr std::array<bool, 256> token_table = make_token_table();
+
+bool is_token(std::string_view text) {
+    for (const char c : text) {
+        if (!token_table[static_cast<unsigned char>(c)]) {
+            return false;
+        }
+    }
+    return !text.empty();
+}
+
+bool is_field_value(std::string_view text) {
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if ((byte < 0x20 && c != '\t') || byte == 0x7F) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool is_path(std::string_view text) {
+    if (text.empty() || (text.front() != '/' && text != "*")) {
+        return false;
+    }
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte <= 0x20 || byte == 0x7F || c == '#') {
+            return false;
+        }
+    }
+    return true;
+}
+
+/// Fields that decide where one message ends: a wrong one would let a caller smuggle a second one.
+bool is_framing(std::string_view name) {
+    return detail::same_name(name, "content-length") ||
+           detail::same_name(name, "transfer-encoding") || detail::same_name(name, "connection");
+}
+
+std::optional<std::string> refusal(const Headers& headers) {
+    for (const auto& [name, value] : headers) {
+        if (!is_token(name)) {
+            return "header name \"" + escaped(name) + "\" has a character that is not allowed";
+        }
+        if (!is_field_value(value)) {
+            return "header \"" + name + "\" has a control character in its value";
+        }
+        if (is_framing(name)) {
+            return "header \"" + name + "\" is set by the library and cannot be given";
+        }
+    }
+    return std::nullopt;
+}
+
+bool names(const Headers& headers, std::string_view name) {
+    for (const auto& header : headers) {
+        if (detail::same_name(header.first, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void append_field(std::string& out, std::string_view name, std::string_view value) {
+    out.append(name).append(": ").append(value).append("\r\n");
+}
+
+bool needs_length(const Request& request) {
+    // RFC 9110 section 8.6: a method that anticipates content sends Content-Length: 0 too.
+    return !request.body.empty() || request.method == "POST" || request.method == "PUT" ||
+           request.method == "PATCH";
+}
+
+} // namespace
+
+std::optional<std::string> refusal(const Request& request, const CallOptions& options) {
+    if (!is_token(request.method)) {
+        return "method \"" + escaped(request.method) + "\" is not a token";
+    }
+    if (request.method == "CONNECT") {
+        return "method CONNECT is not supported";
+    }
+    if (!is_path(request.path)) {
+        return "path \"" + escaped(request.path) +
+               "\" must begin with '/' and hold no space, '#' or control character";
+    }
+    if (auto why = refusal(request.headers)) {
+        return why;
+    }
+    if (auto why = refusal(options.headers)) {
+        return why;
+    }
+    if (options.content_type && !is_field_value(*options.content_type)) {
+        return "content_type has a control character";
+    }
+    if (options.idempotency_key && !is_field_value(*options.idempotency_key)) {
+        return "idempotency_key has a control character";
+    }
+    return std::nullopt;
+}
+
+RequestHead make_request_head(const Request& request, const CallOptions& options) {
+    RequestHead head;
+    head.line.reserve(request.method.size() + request.path.size() + 12);
+    head.line.append(request.method).append(" ").append(request.path).append(" HTTP/1.1\r\n");
+    head.fields.reserve(160);
+    const auto given = [&](std::string_view name) {
+        return names(request.headers, name) || names(options.headers, name);
+    };
+    if (!given("user-agent")) {
+        append_field(head.fields, "User-Agent", std::string{"failover/"} + version);
+    }
+    if (options.content_type) {
+        append_field(head.fields, "Content-Type", *options.content_type);
+    } else if (!request.body.empty() && !given("content-type")) {
+        append_field(head.fields, "Content-Type", "application/json");
+    }
+    if (options.idempotency_key) {
+        append_field(head.fields, "Idempotency-Key", *options.idempotency_key);
+    }
+    for (const Headers* headers : {&request.headers, &options.headers}) {
+        for (const auto& [name, value] : *headers) {
+            append_field(head.fields, name, value);
+        }
+    }
+    if (needs_length(request)) {
+        append_field(head.fields, "Content-Length", std::to_string(request.body.size()));
+    }
+    head.fields += "\r\n";
+    head.has_host = given("host");
+    return head;
+}
+
+std::string host_field(const Endpoint& endpoint) {
+    const bool usual_port = endpoint.port == (endpoint.scheme == "https" ? 443 : 80);
+    std::string host = host_port(endpoint);
+    if (usual_port) {
+        host.resize(host.rfind(':'));
+    }
+    return host;
+}
+
+} // namespace failover::http

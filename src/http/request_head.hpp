@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <failover/call_options.hpp>
+#include <failover/endpoint/endpoint.hpp>
+#include <failover/message.hpp>
+
+#include <optional>
+#include <string>
+
+namespace failover::http {
+
+/// Why `request` with `options` must not be sent: a method that is no token, a path that is not
+/// origin-form, a header name or value with CR, LF, NUL or another forbidden byte, or a field that
+/// only the transport may set (RFC 9110 sections 5.5 and 5.6.2, RFC 9112 section 3.2.1). None: fine.
+[[nodiscard]] std::optional<std::string> refusal(const Request& request,
+                                                 const CallOptions& options);
+
+/// The request's bytes up to and including the blank line, but for the Host field: the same for
+/// every attempt of a call. `head` begins after the request line.
+struct RequestHead {
+    /// "GET /path HTTP/1.1\r\n".
+    std::string line;
+    /// Every other field, and the blank line.
+    std::string fields;
+    /// The caller named a Host of its own; it is in `fields`.
+    bool has_host = false;
+};
+
+[[nodiscard]] RequestHead make_request_head(const Request& request, const CallOptions& options);
+
+/// Host field value for an endpoint: its address, with the port unless it is the scheme's own.
+[[nodiscard]] std::string host_field(const Endpoint& endpoint);
+
+} // namespace failover::http
