@@ -17,8 +17,9 @@ namespace failover {
 /// Header fields in order; names are compared without case.
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
-/// One HTTP request as the caller sees it. Host, Content-Length, Connection and traceparent are
-/// added when it is sent; naming one of the first three here is refused as invalid_request.
+/// One HTTP request as the caller sees it. Host, Content-Length and User-Agent are
+/// added when it is sent; Content-Length, Transfer-Encoding and Connection cannot be named here
+/// (invalid_request), a Host named here replaces the endpoint's.
 struct Request {
     /// Method token, upper case as in RFC 9110. Default "GET".
     std::string method = "GET";
@@ -77,7 +78,10 @@ public:
         attempts_ = attempts;
     }
     void set_attempt_log(std::shared_ptr<const AttemptLog> log) noexcept { log_ = std::move(log); }
-    void mark_fallback() noexcept { from_fallback_ = true; }
+    void mark_fallback(unsigned attempts) noexcept {
+        from_fallback_ = true;
+        attempts_ = attempts;
+    }
 
 private:
     Parts parts_;

@@ -60,6 +60,8 @@ struct WireOutcome {
     bool written = false;
     /// A byte of the answer arrived.
     bool answered = false;
+    /// The connection had carried an earlier request.
+    bool reused = false;
 };
 
 /// One HTTP/1.1 connection to one endpoint.

@@ -144,6 +144,7 @@ asio::awaitable<void> HttpTransport::attempt(HttpState& state, const HttpCall& c
             }
         }
         reply.wire = co_await connection->exchange(wire, reply.parts, until, control);
+        reply.wire.reused = reused;
         if (!reply.wire.error) {
             lease.keep(std::move(connection));
             co_return;

@@ -36,22 +36,38 @@ public:
     }
 
     asio::awaitable<void> deregister_endpoint(std::string service, std::string id) override {
-        update(service, [&](std::vector<Endpoint>& list) {
-            std::erase_if(list, [&](const Endpoint& one) { return same_id(one, id); });
-        });
+        remove(service, id);
         co_return;
     }
 
-    /// Pushes the set now and at each change; returns at once, since nothing has to be awaited.
-    asio::awaitable<void> watch(SnapshotSink sink) override {
-        const std::string service = sink.service();
+    /// The same without a coroutine.
+    void remove(const std::string& service, const std::string& id) {
+        update(service, [&](std::vector<Endpoint>& list) {
+            std::erase_if(list, [&](const Endpoint& one) { return same_id(one, id); });
+        });
+    }
+
+    /// Pushes the set now and at each change from now on.
+    void attach(const std::string& service, SnapshotSink sink) {
         std::vector<Endpoint> first;
         {
             const std::lock_guard lock{mutex_};
-            first = services_[service].endpoints;
-            services_[service].sink = sink;
+            Service& entry = services_[service];
+            first = entry.endpoints;
+            entry.sink = sink;
         }
         sink.push(std::move(first));
+    }
+
+    void detach(const std::string& service) {
+        const std::lock_guard lock{mutex_};
+        services_.erase(service);
+    }
+
+    /// attach(); returns at once, since nothing has to be awaited.
+    asio::awaitable<void> watch(SnapshotSink sink) override {
+        const std::string service = sink.service();
+        attach(service, std::move(sink));
         co_return;
     }
 

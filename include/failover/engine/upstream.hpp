@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <failover/base/event.hpp>
+#include <failover/base/metrics.hpp>
+#include <failover/config/service_config.hpp>
+#include <failover/endpoint/endpoint_set.hpp>
+#include <failover/engine/discovery_state.hpp>
+#include <failover/engine/event_hub.hpp>
+#include <failover/engine/lane.hpp>
+#include <failover/engine/snapshot_cell.hpp>
+#include <failover/engine/target.hpp>
+#include <failover/engine/transport.hpp>
+#include <failover/engine/wake.hpp>
+#include <failover/health/success_rate.hpp>
+#include <failover/retry/budget.hpp>
+#include <failover/retry/call_action.hpp>
+#include <failover/retry/hedge.hpp>
+#include <failover/select/active_endpoint.hpp>
+#include <failover/select/picker.hpp>
+
+#include <boost/asio/strand.hpp>
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace failover {
+
+/// An endpoint that stayed unhealthy for `alerts.unhealthy_for`.
+struct UnhealthyReport {
+    Endpoint endpoint{};
+    Duration unhealthy_for{};
+    std::string reason{};
+};
+
+/// What calls share and spend.
+struct CallBudgetPair {
+    explicit CallBudgetPair(const FailoverOptions& options)
+        : retry{options.retry_budget}, hedge{options.hedge} {}
+    RetryBudget retry;
+    HedgeBudget hedge;
+};
+
+/// A service's configuration as calls read it, with the budgets that belong to it.
+struct UpstreamOptions {
+    explicit UpstreamOptions(ServiceConfig from)
+        : config{std::move(from)},
+          budgets{std::make_shared<CallBudgetPair>(config.failover)} {}
+    ServiceConfig config;
+    std::shared_ptr<CallBudgetPair> budgets;
+};
+
+/// One service at run time: its endpoints, their health, and the table calls pick from.
+///
+/// Calls read an immutable Picker and report what they met; everything that changes the table is
+/// serialised by one mutex, so that drain() and its like have taken effect when they return, and
+/// what follows from a change (events, a new table, timers) runs on the service's strand.
+///
+/// Threads    safe.
+/// Runs on    one strand of the manager's executor: ticks, checks, event delivery.
+/// Blocks     never for I/O.
+/// Lifetime   shared; calls keep it alive.
+/// Cancel     stop() ends its coroutines.
+class Upstream : public std::enable_shared_from_this<Upstream> {
+public:
+    struct Parts {
+        asio::any_io_executor executor;
+        ServiceConfig config;
+        /// `service.zone`.
+        std::string local_zone;
+        Duration alert_after{};
+        std::shared_ptr<Transport> transport;
+        std::shared_ptr<ServiceMeter> meter;
+        std::shared_ptr<EventHub> events;
+        /// Called on the strand, once an outage.
+        std::function<void(UnhealthyReport)> on_unhealthy;
+        /// Called on the strand for a registered endpoint critical for `deregister_after`.
+        std::function<void(std::string id)> on_expired;
+        std::uint64_t seed = 0;
+    };
+
+    /// An endpoint picked for an attempt; owns what it points to.
+    struct Lease {
+        /// Null: none could be picked, `failure` says why.
+        std::shared_ptr<Target> target;
+        std::shared_ptr<const Endpoint> info;
+        PickFailure failure = PickFailure::no_endpoints;
+        /// It holds the endpoint's half-open permit.
+        bool probe = false;
+    };
+
+    explicit Upstream(Parts parts);
+
+    /// Starts ticks and checks. Once.
+    void start();
+    /// Ends every coroutine and forgets user callbacks. Idempotent.
+    void stop();
+
+    [[nodiscard]] const std::string& name() const noexcept { return name_; }
+    /// Readable while pinned; replaced by reconfigure().
+    [[nodiscard]] SnapshotCell<UpstreamOptions>::Pin options() const noexcept {
+        return options_.pin();
+    }
+
+    // For calls.
+
+    /// No lock and no allocation, whatever the strategy.
+    [[nodiscard]] Lease pick(std::span<const void* const> excluded, std::uint64_t hash,
+                             TimePoint now) const;
+    /// What an attempt met; `was_probe`: it held the half-open permit, which this returns.
+    void record(Target& target, const AttemptVerdict& verdict, Duration took, bool was_probe,
+                TimePoint now);
+    [[nodiscard]] ServiceMeter& meter() noexcept { return *meter_; }
+    [[nodiscard]] bool discovered() const noexcept {
+        return discovered_.load(std::memory_order_acquire);
+    }
+    /// Waits for the first set of endpoints.
+    asio::awaitable<Woken> wait_discovered(TimePoint until, CallControl& control);
+    [[nodiscard]] std::string discovery_problem() const;
+
+    // From discovery.
+
+    void set_endpoints(std::vector<Endpoint> endpoints);
+    void discovery_lost(std::string reason);
+    /// Endpoints the user registered in this process; they expire when critical for too long.
+    void mark_registered(const std::string& id, bool registered);
+
+    // From operators and the manager. False: no such endpoint.
+
+    bool set_draining(std::string_view id, bool draining);
+    bool fail_over(std::string_view id);
+    void failback();
+    void start_checks();
+    void stop_checks();
+    void reconfigure(ServiceConfig config);
+
+    [[nodiscard]] std::vector<Endpoint> endpoints() const;
+    [[nodiscard]] std::vector<Endpoint> healthy_endpoints() const;
+    [[nodiscard]] std::string status_json() const;
+
+private:
+    struct Member {
+        std::shared_ptr<const Endpoint> info;
+        std::shared_ptr<Target> target;
+        TimePoint unhealthy_since = TimePoint::max(); // max: healthy
+        bool alerted = false;
+        bool registered = false;
+    };
+    struct Retiring {
+        std::shared_ptr<Target> target;
+        TimePoint until;
+    };
+
+    std::shared_ptr<Target> make_target(const std::shared_ptr<const Endpoint>& info);
+    void adopt(std::vector<Endpoint> endpoints, TimePoint now);
+    void retire(Member member, TimePoint now);
+    void rebuild(TimePoint now);
+    void after_change(const Target& target, const HealthChange& change);
+    void note_health(Member& member, const HealthChange& change, TimePoint now);
+    void schedule_work();
+    void work();
+    TimePoint tick(TimePoint now);
+    void tick_members(TimePoint now, TimePoint& next);
+    void compare_success_rates(TimePoint now);
+    void finish_retiring(TimePoint now);
+    [[nodiscard]] bool may_eject() const;
+    void emit(EventKind kind, const Endpoint* endpoint, std::string reason, Duration lasted = {});
+    void deliver();
+    asio::awaitable<void> run_ticks();
+    void start_check(Member& member, std::size_t index, std::size_t count);
+    asio::awaitable<void> run_checks(std::shared_ptr<Target> target,
+                                     std::shared_ptr<const Endpoint> info,
+                                     std::shared_ptr<CallControl> control, std::size_t index,
+                                     std::size_t count);
+    [[nodiscard]] Member* find(std::string_view id);
+    [[nodiscard]] static Endpoint describe(const Member& member);
+
+    const std::string name_;
+    asio::strand<asio::any_io_executor> strand_;
+    std::shared_ptr<Transport> transport_;
+    std::shared_ptr<ServiceMeter> meter_;
+    std::shared_ptr<EventHub> events_;
+    SnapshotCell<UpstreamOptions> options_;
+    mutable std::array<Lane, lane_count> lanes_{};
+    SnapshotCell<Picker> picker_;
+    std::atomic<bool> discovered_{false};
+    std::atomic<bool> work_scheduled_{false};
+
+    mutable std::mutex mutex_; // everything below; never held while user code or I/O runs
+    std::string local_zone_;
+    Duration alert_after_;
+    std::function<void(UnhealthyReport)> on_unhealthy_;
+    std::function<void(std::string)> on_expired_;
+    std::vector<Member> members_; // in the set's order
+    std::vector<Retiring> retiring_;
+    std::shared_ptr<const EndpointSet> set_;
+    ActiveEndpoint active_;
+    DiscoveryState discovery_;
+    std::vector<std::shared_ptr<Wake>> waiting_first_;
+    std::vector<Event> outbox_;
+    std::shared_ptr<Wake> tick_wake_;
+    TimePoint next_sweep_{};
+    bool checks_running_ = false;
+    bool started_ = false;
+    bool stopped_ = false;
+    bool panic_ = false;
+    bool dirty_ = false;
+    Rng rng_;
+};
+
+} // namespace failover

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "call_runtime.hpp"
+#include "runtime.hpp"
+
+#include "../observe/admin_server.hpp"
+
+#include <failover/base/log.hpp>
+#include <failover/base/metrics.hpp>
+#include <failover/discovery/static_provider.hpp>
+#include <failover/engine/event_hub.hpp>
+#include <failover/engine/upstream.hpp>
+#include <failover/manager.hpp>
+
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/strand.hpp>
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace failover {
+
+/// Builds and owns everything behind a FailoverManager.
+/// Threads    safe. The mutex guards the maps; it is never held while user code or I/O runs.
+class FailoverManager::Impl : public std::enable_shared_from_this<Impl> {
+public:
+    Impl(std::optional<asio::any_io_executor> executor, Config config, ManagerOptions options);
+    ~Impl();
+
+    void start();
+    void stop();
+
+    std::shared_ptr<detail::CallRuntime> client(std::string_view service);
+    /// Throws Error(unknown_service) naming the known ones.
+    std::shared_ptr<Upstream> upstream(std::string_view service) const;
+    std::vector<std::shared_ptr<Upstream>> upstreams(std::string_view service) const;
+
+    void register_provider(std::string name, std::shared_ptr<DiscoveryProvider> provider);
+    asio::awaitable<void> register_endpoint(std::string service, Endpoint endpoint);
+    asio::awaitable<void> deregister_endpoint(std::string service, std::string id);
+    /// Runs a coroutine to its end on the calling thread. Throws Error(would_deadlock) on an own one.
+    void block_on(asio::awaitable<void> work);
+
+    Subscription on_event(std::function<void(const Event&)> handler);
+    void reload(Config config);
+    [[nodiscard]] std::string status_json() const;
+
+private:
+    /// One service as the manager runs it.
+    struct Service {
+        ServiceConfig config;
+        std::shared_ptr<http::HttpTransport> transport;
+        std::shared_ptr<Upstream> upstream;
+        std::shared_ptr<detail::CallRuntime> calls;
+        std::shared_ptr<DiscoveryProvider> provider; // null until it is registered
+        std::shared_ptr<asio::cancellation_signal> watch;
+    };
+
+    Service make_service(const ServiceConfig& config);
+    [[nodiscard]] std::shared_ptr<DiscoveryProvider> provider_of(const ServiceConfig& config) const;
+    void start_watch(Service& service, std::shared_ptr<DiscoveryProvider> provider);
+    void stop_watch(Service& service);
+    void close_service(Service& service);
+    void start_admin();
+    void alert(const std::string& service, const UnhealthyReport& report);
+    void send_webhook(const std::string& service, const UnhealthyReport& report);
+    void join_threads();
+    void drain_on_executor(Duration limit);
+    void finish_stop();
+    [[nodiscard]] const Service& find(std::string_view name) const;
+    [[nodiscard]] static bool same_source(const Service& running, const ServiceConfig& wanted);
+    std::vector<Service> plan_services(const std::vector<Service>& before, const Config& config);
+    void apply_services(std::vector<Service>& before, std::vector<Service>& next);
+    void publish(Event event);
+
+    Config config_;
+    Duration drain_timeout_;
+    std::shared_ptr<LogSink> log_;
+    std::shared_ptr<Metrics> metrics_;
+    std::shared_ptr<EventHub> events_;
+    std::shared_ptr<detail::Runtime> runtime_;
+    asio::strand<asio::any_io_executor> strand_;
+    std::shared_ptr<StaticProvider> static_provider_ = std::make_shared<StaticProvider>();
+    std::shared_ptr<AdminServer> admin_;
+    std::optional<asio::executor_work_guard<asio::any_io_executor>> work_;
+    std::vector<std::thread> threads_;
+    std::atomic<std::uint32_t> running_threads_{0};
+    std::mutex join_mutex_;
+    std::mutex reload_mutex_;
+
+    mutable std::mutex mutex_;
+    AlertHandler on_alert_;
+    std::map<std::string, std::shared_ptr<DiscoveryProvider>, std::less<>> providers_;
+    std::vector<Service> services_;
+    std::vector<std::shared_ptr<CallControl>> webhooks_;
+    Subscription log_subscription_;
+    bool stopping_ = false;
+    std::once_flag finished_;
+};
+
+} // namespace failover
