@@ -1,0 +1,38 @@
+# How this tree compiles its own code: warnings, sanitizers, and the tools that make a build quick.
+# Nothing here reaches a consumer of the installed package.
+
+# Warnings for a target of this tree; errors when FAILOVER_WERROR. Not -Wnon-virtual-dtor: it fires on
+# every class derived from boost::system::error_category; -Wall's -Wdelete-non-virtual-dtor stays.
+function(failover_set_warnings target)
+  target_compile_options(${target} PRIVATE
+    -Wall -Wextra -Wpedantic -Wshadow -Woverloaded-virtual)
+  if(FAILOVER_WERROR)
+    target_compile_options(${target} PRIVATE -Werror)
+  endif()
+  if(FAILOVER_SANITIZE MATCHES "thread" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # Asio uses std::atomic_thread_fence, which g++ reports in every including file under TSan.
+    target_compile_options(${target} PRIVATE -Wno-tsan)
+  endif()
+endfunction()
+
+# ccache and lld when they are there and the caller chose nothing else.
+macro(failover_use_build_tools)
+  find_program(FAILOVER_CCACHE ccache)
+  mark_as_advanced(FAILOVER_CCACHE)
+  if(FAILOVER_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${FAILOVER_CCACHE}")
+  endif()
+  find_program(FAILOVER_LLD ld.lld)
+  mark_as_advanced(FAILOVER_LLD)
+  if(FAILOVER_LLD AND NOT CMAKE_EXE_LINKER_FLAGS MATCHES "-fuse-ld")
+    add_link_options(-fuse-ld=lld)
+  endif()
+endmacro()
+
+macro(failover_use_sanitizers)
+  if(FAILOVER_SANITIZE)
+    add_compile_options(-fsanitize=${FAILOVER_SANITIZE} -fno-omit-frame-pointer
+      -fno-sanitize-recover=all)
+    add_link_options(-fsanitize=${FAILOVER_SANITIZE})
+  endif()
+endmacro()
