@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+//[program
+#include <failover/failover.hpp>
+
+#include <boost/asio.hpp>
+
+#include <iostream>
+
+boost::asio::awaitable<void> show(failover::FailoverClient users) {
+    const failover::Response r = co_await users.async_get("/users/42");
+    std::cout << r.status() << ' ' << r.body() << '\n';
+}
+
+int main() {
+    boost::asio::io_context io;
+    failover::FailoverManager manager{io.get_executor(), failover::load_config("config.yaml")};
+    co_spawn(io, show(manager.client()), [&](std::exception_ptr error) {
+        manager.stop();
+        if (error) { std::rethrow_exception(error); }
+    });
+    io.run();
+}
+//]
