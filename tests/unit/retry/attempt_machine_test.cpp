@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -749,6 +750,24 @@ TEST(AttemptMachine, a_failure_with_a_cause_of_its_own_keeps_it_at_the_deadline)
     expect_failure(broken, Errc::deadline_exceeded, FinishReason::out_of_time, true);
 }
 
+TEST(AttemptMachine, the_deadline_is_to_blame_only_when_it_alone_prevents_a_retry) {
+    CallPlan plan = get_plan();
+    plan.max_retries = 0;
+    Call used_up{plan};
+    used_up.start();
+    used_up.pick(a);
+    used_up.now = t0 + 30s;
+    used_up.done(0, cut);
+    expect_failure(used_up, Errc::connection_lost, FinishReason::retries_used_up, true);
+
+    Call poor{get_plan(), 0};
+    poor.start();
+    poor.pick(a);
+    poor.now = t0 + 30s;
+    poor.done(0, cut);
+    expect_failure(poor, Errc::deadline_exceeded, FinishReason::out_of_time, true);
+}
+
 TEST(AttemptMachine, an_answer_that_is_there_counts_even_at_the_deadline) {
     Call call{get_plan()};
     call.start();
@@ -883,6 +902,18 @@ TEST(AttemptMachine, does_not_hedge_what_must_not_be_executed_twice) {
     call.start();
     call.pick(a);
     EXPECT_EQ(call.awaits().wake_at, std::nullopt);
+}
+
+TEST(AttemptMachine, only_calls_that_could_be_hedged_pay_for_hedges) {
+    CallPlan post = post_plan();
+    post.hedge_after = 50ms;
+    for (const auto& [plan, paid] :
+         {std::pair{get_plan(), 0}, std::pair{post, 0}, std::pair{hedged_plan(50ms), 1}}) {
+        Call call{plan};
+        const auto before = call.hedges.available();
+        call.start();
+        EXPECT_EQ(call.hedges.available(), before + paid);
+    }
 }
 
 TEST(AttemptMachine, a_hedge_needs_both_budgets_and_failing_them_leaves_the_call_alone) {

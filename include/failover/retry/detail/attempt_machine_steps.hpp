@@ -198,7 +198,6 @@ inline CallAction AttemptMachine::on_attempt_done(int attempt, const AttemptResu
         refund(ended);
     }
     if (running_ > 0) {
-        hedge_at_.reset();
         return AwaitAttempts{std::nullopt, cancelled_};
     }
     return decide(now);
@@ -253,11 +252,11 @@ inline CallAction AttemptMachine::decide(TimePoint now) noexcept {
         return fail(ended ? FinishReason::cancelled : FinishReason::not_repeatable,
                     error_of(last_.fault));
     }
-    if (last_.hit_deadline) {
-        return out_of_time();
-    }
     if (retries_ >= plan_.max_retries) {
         return exhausted(FinishReason::retries_used_up);
+    }
+    if (last_.hit_deadline) {
+        return out_of_time();
     }
     if (!last_.unsent && !take_token(now)) {
         return exhausted(FinishReason::budget_used_up);
