@@ -140,4 +140,5 @@ private:
 
 } // namespace failover
 
+#include <failover/retry/detail/attempt_machine_ends.hpp>
 #include <failover/retry/detail/attempt_machine_steps.hpp>
