@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Bodies of upstream.hpp: picks, and everything that changes what they see.
+
+namespace failover {
+
+inline Upstream::Upstream(Parts parts)
+    : name_{parts.config.name},
+      strand_{asio::make_strand(parts.executor)},
+      transport_{std::move(parts.transport)},
+      meter_{std::move(parts.meter)},
+      events_{std::move(parts.events)},
+      options_{std::make_shared<const UpstreamOptions>(std::move(parts.config))},
+      picker_{Picker::empty()},
+      local_zone_{std::move(parts.local_zone)},
+      alert_after_{parts.alert_after},
+      on_unhealthy_{std::move(parts.on_unhealthy)},
+      on_expired_{std::move(parts.on_expired)},
+      set_{std::make_shared<const EndpointSet>()},
+      rng_{parts.seed} {
+    for (Lane& lane : lanes_) {
+        lane.seed(rng_.next());
+    }
+}
+
+inline Upstream::Lease Upstream::pick(std::span<const void* const> excluded, std::uint64_t hash,
+                                      TimePoint now) const {
+    TriedSet tried;
+    for (const void* one : excluded) {
+        tried.add(one);
+    }
+    const auto picker = picker_.pin();
+    const Pick pick = picker->pick({.now = now, .hash = hash, .tried = &tried},
+                                   lanes_[this_lane()]);
+    Lease lease;
+    if (pick.entry == nullptr) {
+        lease.failure = pick.failure;
+        return lease;
+    }
+    lease.target = std::static_pointer_cast<Target>(pick.entry->node);
+    lease.info = pick.entry->info;
+    lease.probe = pick.probe;
+    return lease;
+}
+
+inline CallFault call_fault(FaultKind fault) noexcept {
+    switch (fault) {
+        case FaultKind::connect:
+        case FaultKind::reset:
+        case FaultKind::timeout:
+        case FaultKind::bad_response:
+        case FaultKind::tls:
+        case FaultKind::resolve: return CallFault::local;
+        case FaultKind::server_error: return CallFault::server_error;
+        case FaultKind::overloaded: return CallFault::overloaded;
+        case FaultKind::none:
+        case FaultKind::too_large:
+        case FaultKind::cancelled:
+        case FaultKind::local_reject: break;
+    }
+    return CallFault::none;
+}
+
+inline void Upstream::record(Target& target, const AttemptVerdict& verdict, Duration took,
+                             bool was_probe, TimePoint now) {
+    const bool failed = verdict.outcome == OutcomeClass::retryable;
+    if (verdict.outcome != OutcomeClass::ignored) {
+        target.stats().record(took, failed, now);
+    }
+    target.meter().attempt(verdict.outcome, took);
+    if (was_probe) {
+        target.stats().release_probe();
+    }
+    const CallSample sample{.outcome = verdict.outcome,
+                            .fault = call_fault(verdict.fault),
+                            .latency = took,
+                            .was_probe = was_probe};
+    const bool allowed = failed && may_eject(target);
+    const HealthChange change = target.judge([&](EndpointHealth& health, Rng& rng) {
+        return health.on_call(sample, now, rng, allowed);
+    });
+    if (change.changed) {
+        after_change(target, change, now);
+    }
+}
+
+/// May live traffic take this endpoint out? A share of those that are in, never the last one.
+inline bool Upstream::may_eject(const Target& target) const {
+    const auto options = options_.pin();
+    const auto picker = picker_.pin();
+    EjectionCounts counts;
+    for (const EndpointSet::Entry& entry : picker->entries()) {
+        switch (entry.node->stats().usability()) {
+            case Usability::usable: ++counts.usable; break;
+            case Usability::probing:
+            case Usability::ejected: ++counts.ejected; break;
+            case Usability::down: ++counts.down; break;
+            case Usability::draining: break;
+        }
+    }
+    static_cast<void>(target);
+    return may_eject_one_more(counts, options->config.failover.max_ejection_ratio);
+}
+
+/// Something about an endpoint's health changed: tell people, then rebuild the table.
+inline void Upstream::after_change(Target& target, const HealthChange& change, TimePoint now) {
+    {
+        const std::lock_guard lock{mutex_};
+        for (Member& member : members_) {
+            if (member.target.get() == &target) {
+                note_health(member, change, now);
+                break;
+            }
+        }
+        dirty_ = true;
+    }
+    schedule_work();
+}
+
+/// Work that follows a change runs once on the strand, however many changes asked for it.
+inline void Upstream::schedule_work() {
+    if (!work_scheduled_.exchange(true)) {
+        asio::post(strand_, [self = shared_from_this()] { self->work(); });
+    }
+}
+
+inline void Upstream::work() {
+    work_scheduled_.store(false);
+    {
+        const std::lock_guard lock{mutex_};
+        if (std::exchange(dirty_, false)) {
+            rebuild(Clock::now());
+        }
+        if (tick_wake_) {
+            tick_wake_->notify(); // deadlines may have moved
+        }
+    }
+    deliver();
+}
+
+/// Hands events to their subscribers, in order, outside the lock.
+inline void Upstream::deliver() {
+    std::vector<Event> events;
+    {
+        const std::lock_guard lock{mutex_};
+        events.swap(outbox_);
+    }
+    for (const Event& event : events) {
+        events_->publish(event);
+    }
+}
+
+inline void Upstream::emit(EventKind kind, const Endpoint* endpoint, std::string reason,
+                           Duration lasted) {
+    Event event{.kind = kind, .service = name_, .reason = std::move(reason), .duration = lasted};
+    if (endpoint != nullptr) {
+        event.endpoint = endpoint->id;
+        event.address = host_port(*endpoint);
+    }
+    outbox_.push_back(std::move(event));
+}
+
+} // namespace failover

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Bodies of upstream.hpp: the set of endpoints and what operators do to it.
+
+namespace failover {
+
+inline std::shared_ptr<Target> Upstream::make_target(const std::shared_ptr<const Endpoint>& info) {
+    const auto options = options_.pin();
+    return std::make_shared<Target>(
+        Target::Parts{.info = info,
+                      .health_check = options->config.health_check,
+                      .failover = options->config.failover,
+                      .transport = transport_->open(*info),
+                      .meter = meter_->endpoint(info->id, host_port(*info)),
+                      .seed = rng_.next()});
+}
+
+inline void Upstream::set_endpoints(std::vector<Endpoint> endpoints) {
+    std::vector<std::shared_ptr<Wake>> waiting;
+    {
+        const std::lock_guard lock{mutex_};
+        if (stopped_) {
+            return;
+        }
+        const TimePoint now = Clock::now();
+        if (const std::optional<Duration> outage = discovery_.on_snapshot(now)) {
+            emit(EventKind::discovery_recovered, nullptr, "the provider answers again", *outage);
+            meter_->set_discovery_age(Duration::zero());
+        }
+        adopt(std::move(endpoints), now);
+        discovered_.store(true, std::memory_order_release);
+        waiting.swap(waiting_first_);
+    }
+    for (const std::shared_ptr<Wake>& one : waiting) {
+        one->notify();
+    }
+    schedule_work();
+}
+
+/// Takes over a new set: what is in both stays as it is, connections included.
+inline void Upstream::adopt(std::vector<Endpoint> endpoints, TimePoint now) {
+    EndpointDiff diff = diff_endpoints(*set_, std::move(endpoints));
+    if (diff.unchanged()) {
+        return;
+    }
+    std::vector<Member> next;
+    next.reserve(diff.now.size());
+    for (const std::shared_ptr<const Endpoint>& info : diff.now) {
+        Member* known = find(info->id);
+        if (known != nullptr && !diff.replaced(*info)) {
+            known->info = info;
+            next.push_back(std::move(*known));
+            known->target = nullptr;
+        } else {
+            next.push_back(Member{.info = info, .target = make_target(info)});
+            emit(EventKind::endpoint_added, info.get(), "listed by its provider");
+        }
+    }
+    for (Member& gone : members_) {
+        if (gone.target) {
+            emit(EventKind::endpoint_removed, gone.info.get(), "no longer listed by its provider");
+            retire(std::move(gone), now);
+        }
+    }
+    members_ = std::move(next);
+    EndpointSet::Entries entries;
+    entries.reserve(members_.size());
+    for (const Member& member : members_) {
+        entries.push_back({member.info, member.target});
+    }
+    set_ = std::make_shared<const EndpointSet>(std::move(entries));
+    rebuild(now);
+    if (checks_running_) {
+        start_missing_checks();
+    }
+}
+
+/// No new call goes to it; those in flight, and those waiting for one of its connections, finish.
+inline void Upstream::retire(Member member, TimePoint now) {
+    const Duration limit = options_.pin()->config.failover.drain_timeout;
+    static_cast<void>(member.target->judge([&](EndpointHealth& health, Rng&) {
+        return health.set_draining(true, now);
+    }));
+    if (member.target->check_control) {
+        member.target->check_control->abort();
+    }
+    retiring_.push_back(Retiring{std::move(member.target), now + limit});
+}
+
+/// Builds the table calls pick from, and notices what the new table means.
+inline void Upstream::rebuild(TimePoint now) {
+    const auto options = options_.pin();
+    const FailoverOptions& failover = options->config.failover;
+    const std::optional<ActiveChange> moved = active_.update(*set_, failover, now);
+    const std::shared_ptr<const Picker> next =
+        Picker::build(set_,
+                      PickerOptions{.strategy = failover.strategy,
+                                    .local_zone = local_zone_,
+                                    .panic_threshold = failover.panic_threshold,
+                                    .slow_start = failover.slow_start,
+                                    .active = active_.id(),
+                                    .seed = rng_.next()},
+                      now, picker_.get());
+    if (moved && failover.strategy == Strategy::active_passive) {
+        const Member* member = find(moved->to);
+        const bool back = moved->kind == ActiveChange::Kind::failed_back;
+        emit(back ? EventKind::failed_back : EventKind::failed_over,
+             member != nullptr ? member->info.get() : nullptr,
+             "from \"" + moved->from + "\": " + moved->reason);
+        meter_->failover();
+    }
+    if (next->panic() != panic_) {
+        panic_ = next->panic();
+        emit(panic_ ? EventKind::panic_started : EventKind::panic_ended, nullptr,
+             std::to_string(next->usable()) + " of " + std::to_string(next->known()) +
+                 " endpoints are usable");
+        meter_->set_panic(panic_);
+    }
+    meter_->set_endpoints(next->known(), next->usable());
+    picker_.publish(next);
+}
+
+inline void Upstream::note_health(Member& member, const HealthChange& change, TimePoint now) {
+    const Endpoint& info = *member.info;
+    EndpointMeter& meter = member.target->meter();
+    for (const HealthEdge edge : change.edges) {
+        switch (edge) {
+            case HealthEdge::became_unhealthy:
+                emit(EventKind::endpoint_unhealthy, &info, change.reason, change.lasted);
+                meter.became_unhealthy();
+                member.unhealthy_since = now;
+                break;
+            case HealthEdge::became_healthy:
+                emit(EventKind::endpoint_healthy, &info, change.reason, change.lasted);
+                meter.became_healthy();
+                member.unhealthy_since = TimePoint::max();
+                member.alerted = false;
+                break;
+            case HealthEdge::ejected:
+                emit(EventKind::endpoint_ejected, &info, change.reason, change.lasted);
+                meter.ejected();
+                break;
+            case HealthEdge::breaker_opened:
+                emit(EventKind::breaker_opened, &info, change.reason, change.lasted);
+                meter.breaker_opened();
+                break;
+            case HealthEdge::breaker_half_open:
+                emit(EventKind::breaker_half_open, &info, change.reason, change.lasted);
+                break;
+            case HealthEdge::breaker_closed:
+                emit(EventKind::breaker_closed, &info, change.reason, change.lasted);
+                break;
+            case HealthEdge::draining:
+                emit(EventKind::endpoint_draining, &info, change.reason, change.lasted);
+                break;
+            case HealthEdge::undrained:
+                emit(EventKind::endpoint_undrained, &info, change.reason, change.lasted);
+                break;
+            case HealthEdge::ejection_denied: break;
+        }
+    }
+    meter.set_usable(change.to == Usability::usable || change.to == Usability::probing);
+}
+
+inline void Upstream::discovery_lost(std::string reason) {
+    {
+        const std::lock_guard lock{mutex_};
+        if (!discovery_.on_lost(reason, Clock::now())) {
+            return;
+        }
+        emit(EventKind::discovery_lost, nullptr, std::move(reason));
+    }
+    schedule_work();
+}
+
+inline std::string Upstream::discovery_problem() const {
+    const std::lock_guard lock{mutex_};
+    return discovery_.problem();
+}
+
+inline asio::awaitable<Woken> Upstream::wait_discovered(TimePoint until, CallControl& control) {
+    const asio::any_io_executor executor = co_await asio::this_coro::executor;
+    const auto wake = std::make_shared<Wake>(executor);
+    const Waiting waiting{control, *wake};
+    if (!waiting.entered()) {
+        co_return Woken::aborted;
+    }
+    {
+        const std::lock_guard lock{mutex_};
+        if (discovery_.known()) {
+            co_return Woken::notified;
+        }
+        waiting_first_.push_back(wake);
+    }
+    const Woken why = co_await wake->wait(until);
+    if (why != Woken::notified) {
+        const std::lock_guard lock{mutex_};
+        std::erase(waiting_first_, wake);
+    }
+    co_return why;
+}
+
+inline void Upstream::mark_registered(const std::string& id) {
+    const std::lock_guard lock{mutex_};
+    if (Member* member = find(id)) {
+        member->registered = true;
+    }
+}
+
+inline bool Upstream::set_draining(std::string_view id, bool draining) {
+    {
+        const std::lock_guard lock{mutex_};
+        Member* member = find(id);
+        if (member == nullptr) {
+            return false;
+        }
+        const TimePoint now = Clock::now();
+        const HealthChange change = member->target->judge([&](EndpointHealth& health, Rng&) {
+            return health.set_draining(draining, now);
+        });
+        if (change.changed) {
+            note_health(*member, change, now);
+            rebuild(now);
+        }
+    }
+    schedule_work();
+    return true;
+}
+
+inline bool Upstream::fail_over(std::string_view id) {
+    {
+        const std::lock_guard lock{mutex_};
+        if (find(id) == nullptr) {
+            return false;
+        }
+        active_.pin(std::string{id});
+        rebuild(Clock::now());
+    }
+    schedule_work();
+    return true;
+}
+
+inline void Upstream::failback() {
+    {
+        const std::lock_guard lock{mutex_};
+        active_.failback_now();
+        rebuild(Clock::now());
+    }
+    schedule_work();
+}
+
+/// Options change; endpoints, connections and health stay.
+inline void Upstream::reconfigure(ServiceConfig config) {
+    {
+        const std::lock_guard lock{mutex_};
+        options_.publish(std::make_shared<const UpstreamOptions>(std::move(config)));
+        rebuild(Clock::now());
+    }
+    schedule_work();
+}
+
+inline Upstream::Member* Upstream::find(std::string_view id) {
+    for (Member& member : members_) {
+        if (member.info->id == id) {
+            return &member;
+        }
+    }
+    return nullptr;
+}
+
+} // namespace failover

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+#include <failover/engine/connection_pool.hpp>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <memory>
+#include <vector>
+
+namespace connection_pool_test {
+
+using namespace std::chrono_literals;
+using failover::CallControl;
+using failover::ConnectionPool;
+using failover::PoolLimits;
+using failover::TimePoint;
+using failover::Woken;
+namespace asio = boost::asio;
+
+struct FakeConnection {
+    FakeConnection(int id, int& open) : number{id}, open_{open} { ++open_; }
+    FakeConnection(const FakeConnection&) = delete;
+    FakeConnection& operator=(const FakeConnection&) = delete;
+    ~FakeConnection() { --open_; }
+    bool reusable(TimePoint, bool) const noexcept { return alive; }
+    int number;
+    bool alive = true;
+    int& open_;
+};
+
+using Pool = ConnectionPool<FakeConnection>;
+using Grant = Pool::Grant;
+using Ptr = std::unique_ptr<FakeConnection>;
+
+struct ConnectionPoolTest : testing::Test {
+    static constexpr TimePoint t0{};
+    int open = 0;
+    asio::io_context context;
+    asio::io_context other;
+    std::shared_ptr<Pool> pool =
+        std::make_shared<Pool>(PoolLimits{.max_connections = 2, .max_pending = 1});
+
+    Grant take(asio::io_context& from, Ptr& connection, bool fresh = false) {
+        return pool->acquire(from, t0, fresh, false, connection);
+    }
+    Ptr make(int number) { return std::make_unique<FakeConnection>(number, open); }
+};
+
+TEST_F(ConnectionPoolTest, hands_out_the_connection_returned_last) {
+    Ptr none;
+    ASSERT_EQ(take(context, none), Grant::open);
+    ASSERT_EQ(take(context, none), Grant::open);
+    pool->release(context, make(1), t0);
+    pool->release(context, make(2), t0);
+    Ptr connection;
+    ASSERT_EQ(take(context, connection), Grant::reuse);
+    EXPECT_EQ(connection->number, 2);
+}
+
+TEST_F(ConnectionPoolTest, keeps_connections_with_the_context_they_belong_to) {
+    Ptr connection;
+    ASSERT_EQ(take(context, connection), Grant::open);
+    pool->release(context, make(1), t0);
+    EXPECT_EQ(take(other, connection), Grant::open);
+    EXPECT_EQ(connection, nullptr);
+}
+
+TEST_F(ConnectionPoolTest, closes_the_longest_idle_one_rather_than_exceed_the_limit) {
+    Ptr connection;
+    ASSERT_EQ(take(context, connection), Grant::open);
+    ASSERT_EQ(take(context, connection), Grant::open);
+    pool->release(context, make(1), t0);
+    pool->release(context, make(2), t0);
+    ASSERT_EQ(open, 2);
+    ASSERT_EQ(take(other, connection), Grant::open);
+    EXPECT_EQ(open, 1) << "two idle and one in use are more than two";
+    ASSERT_EQ(take(context, connection), Grant::reuse);
+    EXPECT_EQ(connection->number, 2);
+}
+
+TEST_F(ConnectionPoolTest, drops_a_connection_that_died_while_idle) {
+    Ptr connection;
+    ASSERT_EQ(take(context, connection), Grant::open);
+    Ptr dead = make(1);
+    dead->alive = false;
+    pool->release(context, std::move(dead), t0);
+    EXPECT_EQ(take(context, connection), Grant::open);
+    EXPECT_EQ(open, 0);
+}
+
+TEST_F(ConnectionPoolTest, a_fresh_connection_is_never_an_idle_one) {
+    Ptr connection;
+    ASSERT_EQ(take(context, connection), Grant::open);
+    pool->release(context, make(1), t0);
+    EXPECT_EQ(take(context, connection, true), Grant::open);
+    EXPECT_EQ(connection, nullptr);
+}
+
+TEST_F(ConnectionPoolTest, says_full_when_too_many_wait) {
+    Ptr connection;
+    ASSERT_EQ(take(context, connection), Grant::open);
+    ASSERT_EQ(take(context, connection), Grant::open);
+    ASSERT_EQ(take(context, connection), Grant::wait);
+    CallControl control;
+    asio::co_spawn(context, pool->wait(TimePoint::max(), control),
+                   [](const std::exception_ptr&, Woken) {});
+    context.poll();
+    EXPECT_EQ(pool->counts().pending, 1U);
+    EXPECT_EQ(take(context, connection), Grant::full);
+    control.abort();
+    context.poll();
+    EXPECT_EQ(pool->counts().pending, 0U);
+}
+
+TEST_F(ConnectionPoolTest, serves_waiters_in_order_with_the_connection_that_came_back) {
+    pool = std::make_shared<Pool>(PoolLimits{.max_connections = 1, .max_pending = 9});
+    Ptr connection;
+    ASSERT_EQ(take(context, connection), Grant::open);
+    CallControl control[2];
+    std::vector<int> order;
+    for (int i = 0; i < 2; ++i) {
+        asio::co_spawn(context, pool->wait(TimePoint::max(), control[i]),
+                       [&order, i](const std::exception_ptr&, Woken why) {
+                           if (why == Woken::notified) {
+                               order.push_back(i);
+                           }
+                       });
+    }
+    context.poll();
+    pool->release(context, make(7), t0);
+    context.poll();
+    EXPECT_EQ(order, (std::vector<int>{0}));
+    connection = pool->claim(context, t0, false);
+    ASSERT_NE(connection, nullptr);
+    EXPECT_EQ(connection->number, 7);
+    pool->release(context, std::move(connection), t0);
+    context.poll();
+    EXPECT_EQ(order, (std::vector<int>{0, 1}));
+}
+
+TEST_F(ConnectionPoolTest, a_waiter_that_gives_up_as_it_is_served_passes_the_slot_on) {
+    pool = std::make_shared<Pool>(PoolLimits{.max_connections = 1, .max_pending = 9});
+    Ptr connection;
+    ASSERT_EQ(take(context, connection), Grant::open);
+    {
+        asio::io_context dying;
+        CallControl control;
+        asio::co_spawn(dying, pool->wait(TimePoint::max(), control),
+                       [](const std::exception_ptr&, Woken) {});
+        dying.poll();
+        pool->release(context, nullptr, t0); // granted, and never resumed
+    }
+    EXPECT_EQ(pool->counts().in_use, 0U);
+    EXPECT_EQ(take(context, connection), Grant::open);
+}
+
+TEST_F(ConnectionPoolTest, forgets_the_connections_of_a_context_that_is_destroyed) {
+    auto dying = std::make_unique<asio::io_context>();
+    Ptr connection;
+    ASSERT_EQ(take(*dying, connection), Grant::open);
+    pool->release(*dying, make(1), t0);
+    ASSERT_EQ(open, 1);
+    dying.reset();
+    EXPECT_EQ(open, 0);
+    EXPECT_EQ(pool->counts().idle, 0U);
+}
+
+TEST_F(ConnectionPoolTest, close_ends_waiting_and_grants_nothing) {
+    pool = std::make_shared<Pool>(PoolLimits{.max_connections = 1, .max_pending = 9});
+    Ptr connection;
+    ASSERT_EQ(take(context, connection), Grant::open);
+    CallControl control;
+    Woken ended = Woken::notified;
+    asio::co_spawn(context, pool->wait(TimePoint::max(), control),
+                   [&](const std::exception_ptr&, Woken why) { ended = why; });
+    context.poll();
+    pool->close();
+    context.poll();
+    EXPECT_EQ(ended, Woken::aborted);
+    EXPECT_EQ(take(context, connection), Grant::closed);
+    pool->release(context, make(1), t0);
+    EXPECT_EQ(open, 0);
+}
+
+} // namespace connection_pool_test
