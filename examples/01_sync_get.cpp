@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //[program
 #include <failover/failover.hpp>
+
 #include <iostream>
 
 int main() {

@@ -7,17 +7,14 @@
 #include <iostream>
 
 boost::asio::awaitable<void> show(failover::FailoverClient users) {
-    const failover::Response r = co_await users.async_get("/users/42");
-    std::cout << r.status() << ' ' << r.body() << '\n';
+    const auto r = co_await users.async_try_get("/users/42");
+    std::cout << (r ? std::string{r->body()} : r.error().message()) << '\n';
 }
 
 int main() {
     boost::asio::io_context io;
     failover::FailoverManager manager{io.get_executor(), failover::load_config("config.yaml")};
-    co_spawn(io, show(manager.client()), [&](std::exception_ptr error) {
-        manager.stop();
-        if (error) { std::rethrow_exception(error); }
-    });
+    co_spawn(io, show(manager.client()), [&](std::exception_ptr) { manager.stop(); });
     io.run();
 }
 //]

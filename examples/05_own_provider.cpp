@@ -28,8 +28,8 @@ public:
         for (std::string word; words >> word;) {
             const std::size_t colon = word.rfind(':');
             const int port = std::stoi(word.substr(colon + 1));
-            found.push_back({.address = word.substr(0, colon),
-                             .port = static_cast<std::uint16_t>(port)});
+            found.push_back(
+                {.address = word.substr(0, colon), .port = static_cast<std::uint16_t>(port)});
         }
         co_return found;
     }

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: MIT
-// with_upstreams [--down | --flap] PROGRAM: runs PROGRAM in a new directory that holds a config.yaml
-// for the service "user-service" with three loopback upstreams, which live in this process.
+// with_upstreams [--down | --flap] PROGRAM: runs PROGRAM in a new directory that holds a
+// config.yaml for the service "user-service" with three loopback upstreams, which live in this
+// process.
 //   --down   none of them listens
 //   --flap   the first one is killed after half a second and comes back a second later
 #include "toy_upstream.hpp"
-
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <array>
 #include <chrono>
@@ -15,10 +12,13 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <spawn.h>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <sys/wait.h>
 #include <thread>
+#include <unistd.h>
 
 namespace {
 
