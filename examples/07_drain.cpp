@@ -19,6 +19,7 @@ int main() {
     for (const failover::Endpoint& endpoint : manager.endpoints("user-service")) {
         std::cout << endpoint.to_json() << '\n';
     }
-    std::cout << "before " << busy << ", while drained " << during.endpoint().id << '\n';
-    return during.endpoint().id == busy ? 1 : 0;
+    const bool moved = during.endpoint().id != busy;
+    std::cout << (moved ? "calls moved from " : "calls stayed at ") << busy << '\n';
+    return moved ? 0 : 1;
 }
