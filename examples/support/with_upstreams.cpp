@@ -76,6 +76,8 @@ pid_t start(const fs::path& program, const fs::path& directory) {
     posix_spawn_file_actions_t actions;
     ::posix_spawn_file_actions_init(&actions);
     ::posix_spawn_file_actions_addchdir_np(&actions, directory.c_str());
+    // A listening socket the program inherited would go on accepting after its upstream was killed.
+    ::posix_spawn_file_actions_addclosefrom_np(&actions, 3);
     std::string name = program.string();
     std::array<char*, 2> arguments{name.data(), nullptr};
     pid_t child = 0;

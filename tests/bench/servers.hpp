@@ -73,6 +73,7 @@ public:
         process_ = ::fork();
         if (process_ == 0) {
             ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+            ::close_range(3, ~0U, 0); // none of this process's sockets is the server's
             ::execvp(arguments[0], arguments.data());
             ::_exit(127);
         }
