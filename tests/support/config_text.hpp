@@ -56,7 +56,7 @@ inline std::string config_text(const std::vector<ServiceText>& services, std::st
 }
 
 /// One service over `ports`.
-inline std::string config_text(std::vector<std::uint16_t> ports, std::string failover = {},
+inline std::string config_over(std::vector<std::uint16_t> ports, std::string failover = {},
                                std::string health_check = "type: none") {
     return config_text({ServiceText{.ports = std::move(ports),
                                     .health_check = std::move(health_check),
