@@ -169,4 +169,20 @@ struct FailoverOptions {
     Duration drain_timeout = std::chrono::seconds{30};
 };
 
+/// The name in the file: "active-passive".
+[[nodiscard]] constexpr const char* to_string(Strategy strategy) noexcept {
+    switch (strategy) {
+        case Strategy::active_passive: return "active-passive";
+        case Strategy::active_active: return "active-active";
+        case Strategy::round_robin: return "round-robin";
+        case Strategy::random: return "random";
+        case Strategy::first: return "first";
+        case Strategy::weighted: return "weighted";
+        case Strategy::least_request: return "least-request";
+        case Strategy::peak_ewma: return "peak-ewma";
+        case Strategy::consistent_hash: return "consistent-hash";
+    }
+    return "unknown";
+}
+
 } // namespace failover

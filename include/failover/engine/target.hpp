@@ -22,7 +22,6 @@ namespace failover {
 class Target final : public EndpointNode {
 public:
     struct Parts {
-        std::shared_ptr<const Endpoint> info;
         HealthCheckOptions health_check;
         FailoverOptions failover;
         std::unique_ptr<TransportState> transport;
@@ -31,8 +30,7 @@ public:
     };
 
     explicit Target(Parts parts)
-        : EndpointNode{parts.info},
-          transport_{std::move(parts.transport)},
+        : transport_{std::move(parts.transport)},
           meter_{std::move(parts.meter)},
           health_{parts.health_check, parts.failover},
           rng_{parts.seed} {

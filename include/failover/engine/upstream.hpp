@@ -12,13 +12,18 @@
 #include <failover/engine/target.hpp>
 #include <failover/engine/transport.hpp>
 #include <failover/engine/wake.hpp>
+#include <failover/health/ejection_cap.hpp>
+#include <failover/health/probe_schedule.hpp>
 #include <failover/health/success_rate.hpp>
 #include <failover/retry/budget.hpp>
 #include <failover/retry/call_action.hpp>
 #include <failover/retry/hedge.hpp>
 #include <failover/select/active_endpoint.hpp>
+#include <failover/select/lane.hpp>
 #include <failover/select/picker.hpp>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/strand.hpp>
 
 #include <array>
@@ -115,7 +120,7 @@ public:
 
     /// No lock and no allocation, whatever the strategy.
     [[nodiscard]] Lease pick(std::span<const void* const> excluded, std::uint64_t hash,
-                             TimePoint now) const;
+                             bool may_probe, TimePoint now) const;
     /// What an attempt met; `was_probe`: it held the half-open permit, which this returns.
     void record(Target& target, const AttemptVerdict& verdict, Duration took, bool was_probe,
                 TimePoint now);
@@ -132,7 +137,7 @@ public:
     void set_endpoints(std::vector<Endpoint> endpoints);
     void discovery_lost(std::string reason);
     /// Endpoints the user registered in this process; they expire when critical for too long.
-    void mark_registered(const std::string& id, bool registered);
+    void mark_registered(const std::string& id);
 
     // From operators and the manager. False: no such endpoint.
 
@@ -162,27 +167,32 @@ private:
 
     std::shared_ptr<Target> make_target(const std::shared_ptr<const Endpoint>& info);
     void adopt(std::vector<Endpoint> endpoints, TimePoint now);
-    void retire(Member member, TimePoint now);
+    void retire(const Member& member, TimePoint now);
     void rebuild(TimePoint now);
-    void after_change(const Target& target, const HealthChange& change);
+    void after_change(Target& target, const HealthChange& change, TimePoint now);
     void note_health(Member& member, const HealthChange& change, TimePoint now);
     void schedule_work();
     void work();
-    TimePoint tick(TimePoint now);
-    void tick_members(TimePoint now, TimePoint& next);
-    void compare_success_rates(TimePoint now);
-    void finish_retiring(TimePoint now);
-    [[nodiscard]] bool may_eject() const;
-    void emit(EventKind kind, const Endpoint* endpoint, std::string reason, Duration lasted = {});
     void deliver();
-    asio::awaitable<void> run_ticks();
-    void start_check(Member& member, std::size_t index, std::size_t count);
-    asio::awaitable<void> run_checks(std::shared_ptr<Target> target,
-                                     std::shared_ptr<const Endpoint> info,
-                                     std::shared_ptr<CallControl> control, std::size_t index,
-                                     std::size_t count);
+    void emit(EventKind kind, const Endpoint* endpoint, std::string reason, Duration lasted = {});
+    [[nodiscard]] bool may_eject() const;
+    [[nodiscard]] TimePoint tick(TimePoint now);
+    [[nodiscard]] bool compare_success_rates(TimePoint now);
+    void finish_retiring(TimePoint now);
+    void report_long_outages();
+    static asio::awaitable<void> run_ticks(std::shared_ptr<Upstream> self);
+    void start_missing_checks();
+    void apply_check(Target& target, CheckReport report, TimePoint now);
+    static asio::awaitable<void> run_checks(std::weak_ptr<Upstream> upstream,
+                                            std::shared_ptr<Transport> transport,
+                                            std::shared_ptr<Target> target,
+                                            std::shared_ptr<const Endpoint> info,
+                                            std::shared_ptr<const HealthCheckOptions> options,
+                                            std::shared_ptr<CallControl> control,
+                                            ProbeSchedule schedule);
     [[nodiscard]] Member* find(std::string_view id);
     [[nodiscard]] static Endpoint describe(const Member& member);
+    [[nodiscard]] static std::string member_json(const Member& member, TimePoint now);
 
     const std::string name_;
     asio::strand<asio::any_io_executor> strand_;
@@ -208,7 +218,8 @@ private:
     std::vector<std::shared_ptr<Wake>> waiting_first_;
     std::vector<Event> outbox_;
     std::shared_ptr<Wake> tick_wake_;
-    TimePoint next_sweep_{};
+    TimePoint next_pulse_{};
+    TimePoint next_comparison_{};
     bool checks_running_ = false;
     bool started_ = false;
     bool stopped_ = false;
@@ -218,3 +229,8 @@ private:
 };
 
 } // namespace failover
+
+#include <failover/engine/detail/upstream_checks.hpp>
+#include <failover/engine/detail/upstream_control.hpp>
+#include <failover/engine/detail/upstream_set.hpp>
+#include <failover/engine/detail/upstream_status.hpp>

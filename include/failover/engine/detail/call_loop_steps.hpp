@@ -43,7 +43,7 @@ asio::awaitable<Finish> CallLoop<Protocol>::run() {
 template <class Protocol>
 CallAction CallLoop<Protocol>::pick(const StartAttempt& start, FlightPtr& flight) {
     const TimePoint now = machine_.attempts() == 0 ? plan_.start : Clock::now();
-    Upstream::Lease lease = upstream_->pick(machine_.excluded(), hash_, now);
+    Upstream::Lease lease = upstream_->pick(machine_.excluded(), hash_, plan_.idempotent, now);
     if (!lease.target) {
         return machine_.on_not_picked(lease.failure, now);
     }

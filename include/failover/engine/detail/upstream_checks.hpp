@@ -107,25 +107,28 @@ inline asio::awaitable<void> Upstream::run_checks(
         if (!alive) {
             co_return;
         }
-        const Usability after = alive->apply_check(*target, std::move(report), now);
-        next = schedule.next(after, now);
+        const bool passed = report.passed;
+        alive->apply_check(*target, std::move(report), now);
+        const bool settled =
+            target->inspect([](const EndpointHealth& health) { return health.settled(); });
+        const bool down = target->stats().usability() == Usability::down;
+        next = schedule.next(passed, settled, down, now);
     }
 }
 
-inline Usability Upstream::apply_check(Target& target, CheckReport report, TimePoint now) {
+inline void Upstream::apply_check(Target& target, CheckReport report, TimePoint now) {
     if (report.passed) {
         target.stats().seen(std::chrono::system_clock::now());
     }
     const CheckResult result{.passed = report.passed,
                              .drain_requested = report.drain_requested,
                              .reason = std::move(report.reason)};
-    const HealthChange change = target.judge([&](EndpointHealth& health, Rng& rng) {
-        return health.on_check(result, now, rng);
+    const HealthChange change = target.judge([&](EndpointHealth& health, Rng&) {
+        return health.on_check(result, now);
     });
     if (change.changed) {
         after_change(target, change, now);
     }
-    return target.stats().usability();
 }
 
 inline asio::awaitable<void> Upstream::run_ticks(std::shared_ptr<Upstream> self) {
@@ -205,7 +208,7 @@ inline bool Upstream::compare_success_rates(TimePoint now) {
     bool changed = false;
     for (const std::size_t index : success_rate_outliers(counts, outlier)) {
         Member& member = members_[index];
-        if (!may_eject(*member.target)) {
+        if (!may_eject()) {
             break;
         }
         const HealthChange change =

@@ -25,18 +25,20 @@ inline Upstream::Upstream(Parts parts)
 }
 
 inline Upstream::Lease Upstream::pick(std::span<const void* const> excluded, std::uint64_t hash,
-                                      TimePoint now) const {
+                                      bool may_probe, TimePoint now) const {
     TriedSet tried;
     for (const void* one : excluded) {
         tried.add(one);
     }
     const auto picker = picker_.pin();
-    const Pick pick = picker->pick({.now = now, .hash = hash, .tried = &tried},
-                                   lanes_[this_lane()]);
+    const Pick pick = picker->pick(
+        {.now = now, .hash = hash, .tried = &tried, .may_probe = may_probe}, lanes_[this_lane()]);
     Lease lease;
-    if (pick.entry == nullptr) {
-        lease.failure = pick.failure;
-        return lease;
+    switch (pick.why) {
+        case Pick::Why::picked: break;
+        case Pick::Why::no_endpoints: lease.failure = PickFailure::no_endpoints; return lease;
+        case Pick::Why::none_usable: lease.failure = PickFailure::none_usable; return lease;
+        case Pick::Why::all_tried: lease.failure = PickFailure::all_tried; return lease;
     }
     lease.target = std::static_pointer_cast<Target>(pick.entry->node);
     lease.info = pick.entry->info;
@@ -76,7 +78,7 @@ inline void Upstream::record(Target& target, const AttemptVerdict& verdict, Dura
                             .fault = call_fault(verdict.fault),
                             .latency = took,
                             .was_probe = was_probe};
-    const bool allowed = failed && may_eject(target);
+    const bool allowed = failed && may_eject();
     const HealthChange change = target.judge([&](EndpointHealth& health, Rng& rng) {
         return health.on_call(sample, now, rng, allowed);
     });
@@ -86,11 +88,11 @@ inline void Upstream::record(Target& target, const AttemptVerdict& verdict, Dura
 }
 
 /// May live traffic take this endpoint out? A share of those that are in, never the last one.
-inline bool Upstream::may_eject(const Target& target) const {
+inline bool Upstream::may_eject() const {
     const auto options = options_.pin();
     const auto picker = picker_.pin();
     EjectionCounts counts;
-    for (const EndpointSet::Entry& entry : picker->entries()) {
+    for (const EndpointSet::Entry& entry : picker->set().entries()) {
         switch (entry.node->stats().usability()) {
             case Usability::usable: ++counts.usable; break;
             case Usability::probing:
@@ -99,7 +101,6 @@ inline bool Upstream::may_eject(const Target& target) const {
             case Usability::draining: break;
         }
     }
-    static_cast<void>(target);
     return may_eject_one_more(counts, options->config.failover.max_ejection_ratio);
 }
 

@@ -8,8 +8,7 @@ namespace failover {
 inline std::shared_ptr<Target> Upstream::make_target(const std::shared_ptr<const Endpoint>& info) {
     const auto options = options_.pin();
     return std::make_shared<Target>(
-        Target::Parts{.info = info,
-                      .health_check = options->config.health_check,
+        Target::Parts{.health_check = options->config.health_check,
                       .failover = options->config.failover,
                       .transport = transport_->open(*info),
                       .meter = meter_->endpoint(info->id, host_port(*info)),
@@ -41,27 +40,24 @@ inline void Upstream::set_endpoints(std::vector<Endpoint> endpoints) {
 /// Takes over a new set: what is in both stays as it is, connections included.
 inline void Upstream::adopt(std::vector<Endpoint> endpoints, TimePoint now) {
     EndpointDiff diff = diff_endpoints(*set_, std::move(endpoints));
-    if (diff.unchanged()) {
+    if (diff.unchanged) {
         return;
     }
     std::vector<Member> next;
     next.reserve(diff.now.size());
-    for (const std::shared_ptr<const Endpoint>& info : diff.now) {
-        Member* known = find(info->id);
-        if (known != nullptr && !diff.replaced(*info)) {
-            known->info = info;
-            next.push_back(std::move(*known));
-            known->target = nullptr;
+    for (std::size_t i = 0; i < diff.now.size(); ++i) {
+        if (diff.kept[i] != EndpointDiff::npos) {
+            next.push_back(members_[diff.kept[i]]);
+            next.back().info = diff.now[i];
         } else {
-            next.push_back(Member{.info = info, .target = make_target(info)});
-            emit(EventKind::endpoint_added, info.get(), "listed by its provider");
+            next.push_back(Member{.info = diff.now[i], .target = make_target(diff.now[i])});
+            emit(EventKind::endpoint_added, diff.now[i].get(), "listed by its provider");
         }
     }
-    for (Member& gone : members_) {
-        if (gone.target) {
-            emit(EventKind::endpoint_removed, gone.info.get(), "no longer listed by its provider");
-            retire(std::move(gone), now);
-        }
+    for (const std::size_t gone : diff.removed) {
+        emit(EventKind::endpoint_removed, members_[gone].info.get(),
+             "no longer listed by its provider");
+        retire(members_[gone], now);
     }
     members_ = std::move(next);
     EndpointSet::Entries entries;
@@ -77,7 +73,7 @@ inline void Upstream::adopt(std::vector<Endpoint> endpoints, TimePoint now) {
 }
 
 /// No new call goes to it; those in flight, and those waiting for one of its connections, finish.
-inline void Upstream::retire(Member member, TimePoint now) {
+inline void Upstream::retire(const Member& member, TimePoint now) {
     const Duration limit = options_.pin()->config.failover.drain_timeout;
     static_cast<void>(member.target->judge([&](EndpointHealth& health, Rng&) {
         return health.set_draining(true, now);
@@ -85,14 +81,18 @@ inline void Upstream::retire(Member member, TimePoint now) {
     if (member.target->check_control) {
         member.target->check_control->abort();
     }
-    retiring_.push_back(Retiring{std::move(member.target), now + limit});
+    retiring_.push_back(Retiring{member.target, now + limit});
 }
 
 /// Builds the table calls pick from, and notices what the new table means.
 inline void Upstream::rebuild(TimePoint now) {
     const auto options = options_.pin();
     const FailoverOptions& failover = options->config.failover;
-    const std::optional<ActiveChange> moved = active_.update(*set_, failover, now);
+    std::optional<ActiveChange> moved;
+    if (failover.strategy == Strategy::active_passive) {
+        moved = active_.update(*set_, failover, local_zone_, now);
+    }
+    const std::shared_ptr<const Picker> previous = picker_.get();
     const std::shared_ptr<const Picker> next =
         Picker::build(set_,
                       PickerOptions{.strategy = failover.strategy,
@@ -100,9 +100,9 @@ inline void Upstream::rebuild(TimePoint now) {
                                     .panic_threshold = failover.panic_threshold,
                                     .slow_start = failover.slow_start,
                                     .active = active_.id(),
-                                    .seed = rng_.next()},
-                      now, picker_.get());
-    if (moved && failover.strategy == Strategy::active_passive) {
+                                    .probe_hold = failover.attempt_timeout * 2},
+                      now, previous.get());
+    if (moved) {
         const Member* member = find(moved->to);
         const bool back = moved->kind == ActiveChange::Kind::failed_back;
         emit(back ? EventKind::failed_back : EventKind::failed_over,
@@ -124,43 +124,32 @@ inline void Upstream::rebuild(TimePoint now) {
 inline void Upstream::note_health(Member& member, const HealthChange& change, TimePoint now) {
     const Endpoint& info = *member.info;
     EndpointMeter& meter = member.target->meter();
-    for (const HealthEdge edge : change.edges) {
-        switch (edge) {
-            case HealthEdge::became_unhealthy:
-                emit(EventKind::endpoint_unhealthy, &info, change.reason, change.lasted);
-                meter.became_unhealthy();
-                member.unhealthy_since = now;
-                break;
-            case HealthEdge::became_healthy:
-                emit(EventKind::endpoint_healthy, &info, change.reason, change.lasted);
-                meter.became_healthy();
-                member.unhealthy_since = TimePoint::max();
-                member.alerted = false;
-                break;
-            case HealthEdge::ejected:
-                emit(EventKind::endpoint_ejected, &info, change.reason, change.lasted);
-                meter.ejected();
-                break;
-            case HealthEdge::breaker_opened:
-                emit(EventKind::breaker_opened, &info, change.reason, change.lasted);
-                meter.breaker_opened();
-                break;
-            case HealthEdge::breaker_half_open:
-                emit(EventKind::breaker_half_open, &info, change.reason, change.lasted);
-                break;
-            case HealthEdge::breaker_closed:
-                emit(EventKind::breaker_closed, &info, change.reason, change.lasted);
-                break;
-            case HealthEdge::draining:
-                emit(EventKind::endpoint_draining, &info, change.reason, change.lasted);
-                break;
-            case HealthEdge::undrained:
-                emit(EventKind::endpoint_undrained, &info, change.reason, change.lasted);
-                break;
-            case HealthEdge::ejection_denied: break;
+    const auto tell = [&](HealthEdge edge, EventKind kind) {
+        if (change.has(edge)) {
+            emit(kind, &info, change.reason, change.lasted);
         }
+        return change.has(edge);
+    };
+    tell(HealthEdge::draining, EventKind::endpoint_draining);
+    tell(HealthEdge::undrained, EventKind::endpoint_undrained);
+    if (tell(HealthEdge::ejected, EventKind::endpoint_ejected)) {
+        meter.ejected();
     }
-    meter.set_usable(change.to == Usability::usable || change.to == Usability::probing);
+    if (tell(HealthEdge::breaker_opened, EventKind::breaker_opened)) {
+        meter.breaker_opened();
+    }
+    tell(HealthEdge::breaker_half_open, EventKind::breaker_half_open);
+    tell(HealthEdge::breaker_closed, EventKind::breaker_closed);
+    if (tell(HealthEdge::became_unhealthy, EventKind::endpoint_unhealthy)) {
+        meter.became_unhealthy();
+        member.unhealthy_since = now;
+    }
+    if (tell(HealthEdge::became_healthy, EventKind::endpoint_healthy)) {
+        meter.became_healthy();
+        member.unhealthy_since = TimePoint::max();
+        member.alerted = false;
+    }
+    meter.set_usable(change.to <= Usability::probing);
 }
 
 inline void Upstream::discovery_lost(std::string reason) {

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Bodies of endpoint_health.hpp.
+
+#include <utility>
+
+namespace failover {
+
+inline EndpointHealth::EndpointHealth(const HealthCheckOptions& checks,
+                                      const FailoverOptions& failover) noexcept
+    : failover_enabled_{failover.enabled},
+      representative_{checks.representative},
+      probes_needed_{failover.breaker.half_open_successes},
+      verdict_{checks},
+      breaker_{failover.breaker},
+      outlier_{failover.outlier} {}
+
+inline Usability EndpointHealth::usability() const noexcept {
+    if (draining_ || asked_to_drain_) {
+        return Usability::draining;
+    }
+    if (verdict_.state() == Verdict::State::unhealthy) {
+        return Usability::down;
+    }
+    if (traffic_ == Traffic::ejected || breaker_.state() == CircuitBreaker::State::open) {
+        return Usability::ejected;
+    }
+    if (traffic_ == Traffic::probing || breaker_.state() == CircuitBreaker::State::half_open) {
+        return Usability::probing;
+    }
+    return Usability::usable;
+}
+
+inline EndpointStatus EndpointHealth::status() const noexcept {
+    switch (usability()) {
+        case Usability::usable:
+            return proven_ ? EndpointStatus::healthy : EndpointStatus::unknown;
+        case Usability::probing:
+        case Usability::ejected:
+        case Usability::down: return EndpointStatus::unhealthy;
+        case Usability::draining: return EndpointStatus::draining;
+    }
+    return EndpointStatus::unknown;
+}
+
+inline std::optional<TimePoint> EndpointHealth::next_tick() const noexcept {
+    std::optional<TimePoint> next = breaker_.half_open_at();
+    const std::optional<TimePoint> until = outlier_.until();
+    if (traffic_ == Traffic::ejected && until && (!next || *until < *next)) {
+        next = until;
+    }
+    return next;
+}
+
+inline HealthChange EndpointHealth::begin() const noexcept {
+    HealthChange change;
+    change.from = usability();
+    return change;
+}
+
+/// What the decision means as a whole: one announcement of unhealthy, one of healthy, however many
+/// sources took part.
+inline HealthChange EndpointHealth::finish(HealthChange change, TimePoint now) {
+    change.to = usability();
+    if (change.to != change.from) {
+        change.changed = true;
+        change.lasted = since_ == TimePoint{} ? Duration::zero() : now - since_;
+        since_ = now;
+    }
+    const bool bad = change.to == Usability::down || change.to == Usability::ejected;
+    if (bad && !unhealthy_) {
+        unhealthy_ = true;
+        unhealthy_since_ = now;
+        change.add(HealthEdge::became_unhealthy);
+    } else if (change.to == Usability::usable && unhealthy_) {
+        unhealthy_ = false;
+        recovered_at_ = now;
+        change.lasted = now - unhealthy_since_;
+        change.add(HealthEdge::became_healthy);
+    }
+    if (change.to == Usability::usable) {
+        reason_.clear();
+    } else if (!change.reason.empty()) {
+        reason_ = change.reason;
+    }
+    return change;
+}
+
+inline HealthChange EndpointHealth::on_check(const CheckResult& check, TimePoint now) {
+    HealthChange change = begin();
+    const bool first = verdict_.state() == Verdict::State::unknown;
+    const bool moved = verdict_.record(check.passed);
+    const bool asked = check.drain_requested;
+    if (asked != asked_to_drain_ && (asked || check.passed)) {
+        asked_to_drain_ = asked;
+        change.add(asked ? HealthEdge::draining : HealthEdge::undrained);
+        change.reason = asked ? "the endpoint asks to be drained" : "the endpoint takes calls again";
+    }
+    if (check.passed) {
+        proven_ = true;
+        if (representative_ && traffic_ != Traffic::in) {
+            traffic_ = Traffic::in;
+            outlier_.readmit();
+        }
+    }
+    if (moved && verdict_.state() == Verdict::State::unhealthy) {
+        change.reason = std::to_string(verdict_.failures()) + " checks failed: " + check.reason;
+    } else if (moved) {
+        change.reason = first ? "the first check passed" : "checks pass again";
+        change.changed = true;
+    }
+    if (moved && first && check.passed && change.from == Usability::usable) {
+        change.add(HealthEdge::became_healthy); // it was unknown: say that it is known to be good
+    }
+    return finish(std::move(change), now);
+}
+
+inline HealthChange EndpointHealth::on_call(const CallSample& sample, TimePoint now, Rng& rng,
+                                            bool may_eject) {
+    HealthChange change = begin();
+    if (sample.outcome == OutcomeClass::ignored) {
+        return change; // a probe that says nothing leaves everything as it was
+    }
+    if (sample.outcome != OutcomeClass::retryable) {
+        proven_ = true;
+        denied_ = false;
+    }
+    if (!failover_enabled_) {
+        return change;
+    }
+    on_breaker(breaker_.record(sample, now), now, change);
+    on_traffic(sample, now, rng, may_eject, change);
+    if (!change.changed && change.from == usability()) {
+        return change;
+    }
+    return finish(std::move(change), now);
+}
+
+inline void EndpointHealth::on_traffic(const CallSample& sample, TimePoint now, Rng& rng,
+                                       bool may_eject, HealthChange& change) {
+    if (traffic_ == Traffic::probing) {
+        if (sample.was_probe) { // others began before it was in doubt, or ran in panic
+            on_probe(sample, now, rng, change);
+        }
+        return;
+    }
+    // While ejected, calls that began before, and those of panic, prove nothing.
+    if (traffic_ == Traffic::ejected || !outlier_.record(sample)) {
+        return;
+    }
+    const std::uint32_t local = outlier_.local_errors();
+    if (may_eject) {
+        eject(now, rng,
+              local > 0 ? std::to_string(local) + " calls in a row got no answer"
+                        : std::to_string(outlier_.errors()) + " calls in a row failed",
+              change);
+    } else if (!denied_) {
+        denied_ = true;
+        change.add(HealthEdge::ejection_denied);
+    }
+}
+
+inline void EndpointHealth::on_probe(const CallSample& sample, TimePoint now, Rng& rng,
+                                     HealthChange& change) {
+    if (sample.outcome == OutcomeClass::retryable) {
+        eject(now, rng, "the call that tried it again failed", change);
+        return;
+    }
+    if (++probes_passed_ >= probes_needed_) {
+        traffic_ = Traffic::in;
+        outlier_.readmit();
+        change.changed = true;
+        change.reason = "calls succeed again";
+    }
+}
+
+inline void EndpointHealth::on_breaker(std::optional<CircuitBreaker::State> led_to, TimePoint now,
+                                       HealthChange& change) {
+    if (!led_to) {
+        return;
+    }
+    switch (*led_to) {
+        case CircuitBreaker::State::open: {
+            const auto counts = breaker_.counts(now);
+            change.add(HealthEdge::breaker_opened);
+            change.reason = std::to_string(counts.failures) + " of " +
+                            std::to_string(counts.total()) + " calls failed";
+            break;
+        }
+        case CircuitBreaker::State::half_open:
+            change.add(HealthEdge::breaker_half_open);
+            change.reason = "the breaker lets one call through";
+            break;
+        case CircuitBreaker::State::closed:
+            change.add(HealthEdge::breaker_closed);
+            change.reason = "calls succeed again";
+            break;
+    }
+}
+
+inline void EndpointHealth::eject(TimePoint now, Rng& rng, std::string why, HealthChange& change) {
+    traffic_ = Traffic::ejected;
+    outlier_.eject(now, rng);
+    change.add(HealthEdge::ejected);
+    change.reason = std::move(why);
+}
+
+inline HealthChange EndpointHealth::eject_for_success_rate(TimePoint now, Rng& rng) {
+    HealthChange change = begin();
+    if (traffic_ != Traffic::in || !failover_enabled_) {
+        return change;
+    }
+    eject(now, rng, "its success rate is far below that of its peers", change);
+    return finish(std::move(change), now);
+}
+
+inline HealthChange EndpointHealth::on_tick(TimePoint now) {
+    HealthChange change = begin();
+    on_breaker(breaker_.tick(now), now, change);
+    const std::optional<TimePoint> until = outlier_.until();
+    if (traffic_ == Traffic::ejected && until && now >= *until) {
+        traffic_ = Traffic::probing;
+        probes_passed_ = 0;
+        change.changed = true;
+        change.reason = "the ejection is over: one call at a time tries it";
+    } else if (traffic_ == Traffic::in && usability() == Usability::usable) {
+        outlier_.healthy(now);
+    }
+    if (!change.changed && change.from == usability()) {
+        return change;
+    }
+    return finish(std::move(change), now);
+}
+
+inline HealthChange EndpointHealth::set_draining(bool draining, TimePoint now) {
+    HealthChange change = begin();
+    if (draining_ == draining) {
+        return change;
+    }
+    draining_ = draining;
+    change.add(draining ? HealthEdge::draining : HealthEdge::undrained);
+    change.reason = draining ? "drained by the operator" : "taken back by the operator";
+    return finish(std::move(change), now);
+}
+
+} // namespace failover

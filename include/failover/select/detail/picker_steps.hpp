@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Bodies of picker.hpp.
+
+#include <algorithm>
+
+namespace failover {
+
+static_assert(SelectionStrategy<RoundRobin> && SelectionStrategy<RandomChoice> &&
+              SelectionStrategy<InOrder> && SelectionStrategy<Weighted> &&
+              SelectionStrategy<LeastRequest> && SelectionStrategy<PeakEwma>);
+
+inline std::shared_ptr<const Picker> Picker::build(std::shared_ptr<const EndpointSet> set,
+                                                   PickerOptions options, TimePoint now,
+                                                   const Picker* previous) {
+    std::shared_ptr<Picker> made{new Picker{std::move(set), std::move(options)}};
+    made->counts_ = count_health(*made->set_);
+    made->panic_ = made->counts_.panic(made->options_.panic_threshold);
+    made->tiers_ = TierBuilder{*made->set_, made->options_, made->panic_, now}.build();
+    made->preference_ = preference_order(*made->set_, made->options_.local_zone);
+    for (const std::size_t index : made->preference_) {
+        const EndpointSet::Entry& entry = made->set_->entries()[index];
+        if (entry.node->stats().usability() == Usability::probing) {
+            made->probing_.push_back(&entry);
+        }
+    }
+    switch (made->options_.strategy) {
+        case Strategy::active_passive:
+        case Strategy::first: made->order_candidates(); break;
+        case Strategy::weighted: made->build_weights(); break;
+        case Strategy::peak_ewma: {
+            std::vector<Duration> latencies;
+            for (const EndpointSet::Entry& entry : made->set_->entries()) {
+                const Duration latency = entry.node->stats().latency(now);
+                if (latency > Duration::zero()) {
+                    latencies.push_back(latency);
+                }
+            }
+            if (!latencies.empty()) {
+                const auto middle =
+                    latencies.begin() + static_cast<std::ptrdiff_t>(latencies.size() / 2);
+                std::nth_element(latencies.begin(), middle, latencies.end());
+                made->peak_ewma_.unmeasured = *middle;
+            }
+            break;
+        }
+        case Strategy::consistent_hash:
+            made->ring_ = previous != nullptr && previous->ring_ && previous->ring_->fits(*made->set_)
+                              ? previous->ring_
+                              : std::make_shared<const HashRing>(*made->set_);
+            break;
+        case Strategy::active_active:
+        case Strategy::round_robin:
+        case Strategy::random:
+        case Strategy::least_request: break;
+    }
+    return made;
+}
+
+/// One list, best first: strict order knows no spilling.
+inline void Picker::order_candidates() {
+    Tier all;
+    for (Tier& tier : tiers_) {
+        all.candidates.insert(all.candidates.end(), tier.candidates.begin(),
+                              tier.candidates.end());
+    }
+    all.share_until = std::uint64_t{1} << 32U;
+    if (options_.strategy == Strategy::active_passive && !options_.active.empty()) {
+        const auto active = std::find_if(all.candidates.begin(), all.candidates.end(),
+                                         [&](const Candidate& candidate) {
+                                             return candidate.entry->info->id == options_.active;
+                                         });
+        if (active != all.candidates.end()) {
+            std::rotate(all.candidates.begin(), active, active + 1);
+        }
+    }
+    tiers_.clear();
+    if (!all.candidates.empty()) {
+        tiers_.push_back(std::move(all));
+    }
+}
+
+inline void Picker::build_weights() {
+    for (const Tier& tier : tiers_) {
+        weights_.emplace_back(tier);
+    }
+}
+
+inline Pick Picker::pick(const PickRequest& request, Lane& lane) const noexcept {
+    if (ring_ && ring_->size() > 0) {
+        return pick_hashed(request, lane);
+    }
+    Pick pick;
+    if (!probing_.empty() && pick_probe(request, pick)) {
+        return pick;
+    }
+    if (tiers_.empty()) {
+        return pick_anything(request);
+    }
+    const Tier& tier = draw_tier(lane);
+    const Usability worst = panic_ ? Usability::ejected : Usability::usable;
+    std::uint32_t index = choose(tier, request, lane);
+    for (std::uint32_t seen = 0; seen < tier.size(); ++seen) {
+        if (admit(*tier.candidates[index].entry, request, worst, pick)) {
+            return pick;
+        }
+        index = index + 1 == tier.size() ? 0 : index + 1;
+    }
+    return pick_anything(request);
+}
+
+inline const Tier& Picker::draw_tier(Lane& lane) const noexcept {
+    if (tiers_.front().share_until >> 32U != 0) {
+        return tiers_.front();
+    }
+    const std::uint64_t draw = lane.next_random() >> 32U;
+    for (const Tier& tier : tiers_) {
+        if (draw < tier.share_until) {
+            return tier;
+        }
+    }
+    return tiers_.back();
+}
+
+inline std::uint32_t Picker::choose(const Tier& tier, const PickRequest& request,
+                                    Lane& lane) const noexcept {
+    switch (options_.strategy) {
+        case Strategy::active_passive:
+        case Strategy::first:
+        case Strategy::consistent_hash: return InOrder{}.choose(tier, request, lane);
+        case Strategy::round_robin: return RoundRobin{}.choose(tier, request, lane);
+        case Strategy::random: return RandomChoice{}.choose(tier, request, lane);
+        case Strategy::weighted:
+            return weights_[static_cast<std::size_t>(&tier - tiers_.data())].choose(tier, request,
+                                                                                    lane);
+        case Strategy::active_active:
+        case Strategy::least_request: return LeastRequest{}.choose(tier, request, lane);
+        case Strategy::peak_ewma: return peak_ewma_.choose(tier, request, lane);
+    }
+    return 0;
+}
+
+/// May this call go there? `worst`: the worst state that is still acceptable.
+inline bool Picker::admit(const EndpointSet::Entry& entry, const PickRequest& request,
+                          Usability worst, Pick& pick) const noexcept {
+    const Usability usability = entry.node->stats().usability();
+    // Someone in doubt is for one call at a time, whatever else is acceptable.
+    if (usability == Usability::probing || usability > worst ||
+        request.tried->contains(entry.node.get())) {
+        return false;
+    }
+    pick.entry = &entry;
+    pick.why = Pick::Why::picked;
+    return true;
+}
+
+/// An endpoint in doubt gets its one call before anything else: only calls can prove it, and with
+/// strict orders it would never see one.
+inline bool Picker::pick_probe(const PickRequest& request, Pick& pick) const noexcept {
+    if (!request.may_probe) {
+        return false;
+    }
+    for (const EndpointSet::Entry* entry : probing_) {
+        EndpointStats& stats = entry->node->stats();
+        if (stats.usability() == Usability::probing && !request.tried->contains(entry->node.get()) &&
+            stats.try_take_probe(request.now, options_.probe_hold)) {
+            pick.entry = entry;
+            pick.why = Pick::Why::picked;
+            pick.probe = true;
+            return true;
+        }
+    }
+    return false;
+}
+
+/// From the key's point round the ring. One that carries more than 1.25 times what others do is
+/// passed over (Mirrokni, Thorup, Zadimoghaddam: bounded loads).
+inline Pick Picker::pick_hashed(const PickRequest& request, Lane& lane) const noexcept {
+    constexpr int most_steps = 64;
+    Pick pick;
+    if (!probing_.empty() && pick_probe(request, pick)) {
+        return pick;
+    }
+    const Usability worst = panic_ ? Usability::ejected : Usability::usable;
+    std::size_t at = ring_->find(request.hash);
+    for (int step = 0; step < most_steps; ++step) {
+        const EndpointSet::Entry& entry = set_->entries()[ring_->owner(at)];
+        if (admit(entry, request, worst, pick) && !overloaded(entry.node->stats(), lane)) {
+            return pick;
+        }
+        at = ring_->after(at);
+    }
+    if (pick.entry != nullptr) {
+        return pick; // all passed over were merely busy
+    }
+    return pick_anything(request);
+}
+
+inline bool Picker::overloaded(const EndpointStats& stats, Lane& lane) const noexcept {
+    constexpr std::uint32_t worth_a_look = 8;
+    const std::uint32_t own = stats.in_flight();
+    if (own < worth_a_look || tiers_.empty()) {
+        return false;
+    }
+    const Tier& tier = tiers_.front();
+    std::uint32_t others = 0;
+    constexpr std::uint32_t samples = 4;
+    for (std::uint32_t i = 0; i < samples; ++i) {
+        others += tier.candidates[lane.below(tier.size())].stats->in_flight();
+    }
+    return static_cast<double>(own) > 1.25 * (static_cast<double>(others) / samples + 1);
+}
+
+/// The slow path: nothing the table proposes can be used. All endpoints in order of preference, from
+/// good to bad; those that are down only in panic, and those that drain never.
+inline Pick Picker::pick_anything(const PickRequest& request) const noexcept {
+    Pick pick;
+    if (set_->empty()) {
+        pick.why = Pick::Why::no_endpoints;
+        return pick;
+    }
+    const bool desperate = options_.panic_threshold > 0;
+    for (const Usability worst : {Usability::usable, Usability::ejected, Usability::down}) {
+        if (worst != Usability::usable && !desperate) {
+            break;
+        }
+        for (const std::size_t index : preference_) {
+            if (admit(set_->entries()[index], request, worst, pick)) {
+                return pick;
+            }
+        }
+        if (worst == Usability::usable) {
+            PickRequest any = request;
+            any.may_probe = true; // better the one in doubt than one known to be bad
+            if (pick_probe(any, pick)) {
+                return pick;
+            }
+        }
+    }
+    pick.why = Pick::Why::none_usable;
+    for (const EndpointSet::Entry& entry : set_->entries()) {
+        const Usability usability = entry.node->stats().usability();
+        if (request.tried->contains(entry.node.get()) && usability != Usability::draining &&
+            (desperate || usability <= Usability::probing)) {
+            pick.why = Pick::Why::all_tried;
+        }
+    }
+    return pick;
+}
+
+} // namespace failover

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <failover/select/tier.hpp>
+
+#include <cstdint>
+
+namespace failover {
+
+/// The cheapest of a few candidates drawn at random (Mitzenmacher's power of two choices): all of
+/// them when there are at most four, else two, or four while the tier is degraded.
+template <class Cost>
+[[nodiscard]] std::uint32_t cheapest_of_few(const Tier& tier, Lane& lane,
+                                            const Cost& cost) noexcept {
+    const std::uint32_t n = tier.size();
+    const bool all = n <= 4;
+    const std::uint32_t draws = all ? n : tier.degraded ? 4 : 2;
+    const std::uint64_t random = lane.next_random();
+    // Starting at random breaks ties at random.
+    std::uint32_t index = Lane::scale(random & 0xFFFFFFFFU, n);
+    std::uint32_t best = index;
+    double least = cost(tier.candidates[index]);
+    for (std::uint32_t i = 1; i < draws; ++i) {
+        if (all) {
+            index = index + 1 == n ? 0 : index + 1;
+        } else {
+            const std::uint64_t bits = i == 1 ? random >> 32U : lane.next_random() >> 32U;
+            index = Lane::scale(bits, n);
+        }
+        const double candidate = cost(tier.candidates[index]);
+        if (candidate < least) {
+            least = candidate;
+            best = index;
+        }
+    }
+    return best;
+}
+
+/// Fewest attempts in flight for its weight: `least-request`, and `active-active`.
+struct LeastRequest {
+    [[nodiscard]] std::uint32_t choose(const Tier& tier, const PickRequest& request,
+                                       Lane& lane) const noexcept {
+        return cheapest_of_few(tier, lane, [&](const Candidate& candidate) noexcept {
+            const double share = candidate.weight * tier.ramp(candidate, request.now);
+            return (candidate.stats->in_flight() + 1) / share;
+        });
+    }
+};
+
+/// Lowest recent latency times load: `peak-ewma` (Finagle, linkerd).
+struct PeakEwma {
+    /// What an endpoint without a measurement counts as: the median of its tier, so that it is
+    /// neither shunned nor flooded.
+    Duration unmeasured = std::chrono::milliseconds{1};
+
+    [[nodiscard]] std::uint32_t choose(const Tier& tier, const PickRequest& request,
+                                       Lane& lane) const noexcept {
+        return cheapest_of_few(tier, lane, [&](const Candidate& candidate) noexcept {
+            const Duration measured = candidate.stats->latency(request.now);
+            const Duration latency = measured > Duration::zero() ? measured : unmeasured;
+            const double share = candidate.weight * tier.ramp(candidate, request.now);
+            return static_cast<double>(latency.count()) * (candidate.stats->in_flight() + 1) /
+                   share;
+        });
+    }
+};
+
+} // namespace failover

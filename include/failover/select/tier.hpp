@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <failover/base/time.hpp>
+#include <failover/endpoint/endpoint_set.hpp>
+#include <failover/select/pick.hpp>
+#include <failover/select/lane.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace failover {
+
+/// One endpoint as a strategy sees it.
+struct Candidate {
+    const EndpointSet::Entry* entry = nullptr;
+    EndpointStats* stats = nullptr;
+    std::uint32_t weight = 1;
+};
+
+/// Endpoints of equal standing: one priority, and one side of the zone boundary.
+struct Tier {
+    /// Those that may be used, in the set's order. Never empty in a built table.
+    std::vector<Candidate> candidates{};
+    /// Draws below this, of 2^32, and not below the tier before it, go here.
+    std::uint64_t share_until = 0;
+    /// More than a quarter of the tier is out: draw wider, or two bad ones are drawn too often.
+    bool degraded = false;
+    /// Some are in slow start and some are not.
+    bool ramping = false;
+    Duration slow_start{};
+
+    [[nodiscard]] std::uint32_t size() const noexcept {
+        return static_cast<std::uint32_t>(candidates.size());
+    }
+    /// The share of its load a candidate may carry now, (0, 1].
+    [[nodiscard]] double ramp(const Candidate& candidate, TimePoint now) const noexcept {
+        return ramping ? candidate.stats->ramp(now, slow_start) : 1.0;
+    }
+    /// Should this turn go to a candidate in slow start?
+    [[nodiscard]] bool accepts(const Candidate& candidate, TimePoint now,
+                               Lane& lane) const noexcept {
+        if (!ramping) {
+            return true;
+        }
+        const double share = candidate.stats->ramp(now, slow_start);
+        return share >= 1.0 ||
+               static_cast<double>(lane.next_random() >> 11U) * 0x1.0p-53 < share;
+    }
+};
+
+/// A way to choose among the candidates of a tier: the position of the one to try first. It may
+/// name one that turns out to be unusable; the picker goes on from there.
+template <class S>
+concept SelectionStrategy = requires(const S& strategy, const Tier& tier,
+                                     const PickRequest& request, Lane& lane) {
+    { strategy.choose(tier, request, lane) } noexcept -> std::same_as<std::uint32_t>;
+};
+
+} // namespace failover
