@@ -2,7 +2,6 @@
 #pragma once
 
 #include "wait_until.hpp"
-
 #include <failover/base/event.hpp>
 #include <failover/manager.hpp>
 

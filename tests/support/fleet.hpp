@@ -3,7 +3,6 @@
 
 #include "config_text.hpp"
 #include "scripts.hpp"
-
 #include <failover/failover.hpp>
 
 #include <boost/asio/co_spawn.hpp>

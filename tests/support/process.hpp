@@ -35,6 +35,7 @@ public:
         posix_spawn_file_actions_addopen(&files, 1, log.c_str(), O_WRONLY | O_CREAT | O_APPEND,
                                          0644);
         posix_spawn_file_actions_adddup2(&files, 1, 2);
+        posix_spawn_file_actions_addclosefrom_np(&files, 3); // Asio's sockets would be inherited
         posix_spawnattr_t attributes;
         posix_spawnattr_init(&attributes);
         posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);

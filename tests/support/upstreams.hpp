@@ -106,6 +106,11 @@ public:
     }
 
     [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
+    /// SIGKILL; returns when the port refuses connections.
+    void kill() {
+        process_.kill();
+        wait_until([this] { return !connect_to(port_); });
+    }
 
 private:
     TempDir dir_;

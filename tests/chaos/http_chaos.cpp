@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+#include "support/config_text.hpp"
+#include "support/havoc.hpp"
+
+#include <charconv>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// Calls through three real upstreams while one after another is killed with SIGKILL, frozen with
+// SIGSTOP and brought back, round after round. Exits 1 when a promise was broken.
+
+namespace {
+
+using namespace failover;
+using namespace failover::test;
+using Method = NumberedLoad::Method;
+
+constexpr const char* usage =
+    "usage: http_chaos [--calls N] [--minutes M] [--kills K] [--seed S] [--method GET|POST|both]\n"
+    "                  [--json FILE]\n"
+    "  --calls N     calls of each method; default 200000\n"
+    "  --minutes M   go on for that long instead\n"
+    "  --kills K     go on until so many upstreams were killed instead\n"
+    "  --seed S      when upstreams are hit; default 1\n"
+    "  --method X    default both, one after the other\n"
+    "  --json FILE   also write the counters as rows: name, ours, peer, ratio, unit, goal\n";
+
+struct Options {
+    std::size_t calls = 200000;
+    std::size_t minutes = 0;
+    std::size_t kills = 0;
+    std::size_t seed = 1;
+    std::vector<Method> methods{Method::get, Method::post};
+    std::string json{};
+};
+
+struct Row {
+    std::string name;
+    double value;
+    std::string unit;
+    /// "0": must be zero. Empty: just told.
+    std::string goal;
+};
+
+std::size_t number(const std::string& text) {
+    std::size_t value = 0;
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size()) {
+        throw std::invalid_argument{"not a number: " + text};
+    }
+    return value;
+}
+
+std::vector<Method> methods(const std::string& text) {
+    if (text == "GET") {
+        return {Method::get};
+    }
+    if (text == "POST") {
+        return {Method::post};
+    }
+    if (text == "both") {
+        return {Method::get, Method::post};
+    }
+    throw std::invalid_argument{"not a method: " + text};
+}
+
+Options parse(int count, char** words) {
+    Options options;
+    for (int i = 1; i < count; i += 2) {
+        const std::string_view key = words[i];
+        if (i + 1 == count) {
+            throw std::invalid_argument{std::string{key} + " needs a value"};
+        }
+        const std::string value = words[i + 1];
+        if (key == "--calls") {
+            options.calls = number(value);
+        } else if (key == "--minutes") {
+            options.minutes = number(value);
+        } else if (key == "--kills") {
+            options.kills = number(value);
+        } else if (key == "--seed") {
+            options.seed = number(value);
+        } else if (key == "--method") {
+            options.methods = methods(value);
+        } else if (key == "--json") {
+            options.json = value;
+        } else {
+            throw std::invalid_argument{"unknown option " + std::string{key}};
+        }
+    }
+    return options;
+}
+
+/// Rounds until the calls, the minutes or the kills are reached. False: an upstream stayed away.
+bool rage(const Options& options, Havoc& havoc, FailoverManager& manager, NumberedLoad& load) {
+    const auto start = std::chrono::steady_clock::now();
+    const auto enough = [&] {
+        if (options.minutes > 0) {
+            return std::chrono::steady_clock::now() - start >=
+                   std::chrono::minutes{options.minutes};
+        }
+        return options.kills > 0 ? havoc.kills() >= options.kills : load.over();
+    };
+    bool recovered = true;
+    while (recovered && !enough()) {
+        recovered = havoc.round(manager, load);
+        std::printf("  %zu calls, %zu failed, %zu killed, %zu frozen\n", load.done(), load.failed(),
+                    havoc.kills(), havoc.freezes());
+        std::fflush(stdout);
+    }
+    load.stop();
+    load.finish();
+    return recovered;
+}
+
+std::vector<Row> run_method(const Options& options, Method method) {
+    const bool post = method == Method::post;
+    const std::string name = post ? "http_post_" : "http_get_";
+    std::printf("%s\n", post ? "POST, not idempotent" : "GET");
+    Havoc havoc{3, post ? Nginx::Record::executions : Nginx::Record::nothing, options.seed};
+    FailoverManager manager{parse_config(config_over(havoc.ports(), havoc_failover, havoc_checks))};
+    const bool endless = options.minutes > 0 || options.kills > 0;
+    NumberedLoad load{manager.client(),
+                      {.method = method, .calls = endless ? 50'000'000 : options.calls}};
+    const bool recovered = rage(options, havoc, manager, load);
+    const NumberedLoad::Report report = load.report(havoc.executions());
+    for (const std::string& message : report.messages) {
+        std::printf("  failed: %s\n", message.c_str());
+    }
+    const auto count = [](std::size_t value) { return static_cast<double>(value); };
+    std::vector<Row> rows{
+        {name + "calls", count(report.calls), "calls", ""},
+        {name + "failed", count(report.failed), "calls", post ? "" : "0"},
+        {name + "killed", count(havoc.kills()), "upstreams", ""},
+        {name + "frozen", count(havoc.freezes()), "upstreams", ""},
+        {name + "not_recovered", recovered ? 0.0 : 1.0, "upstreams", "0"},
+        {name + "extra_attempts", count(report.extra_attempts), "attempts", ""},
+        {name + "p50", report.p50_ms, "ms", ""},
+        {name + "p99", report.p99_ms, "ms", ""},
+        {name + "slowest", report.max_ms, "ms", ""},
+    };
+    if (post) {
+        rows.push_back({name + "maybe_executed", count(report.maybe_executed), "calls", ""});
+        rows.push_back({name + "executed_twice", count(report.duplicates), "calls", "0"});
+        rows.push_back({name + "untrue", count(report.untrue), "calls", "0"});
+    }
+    return rows;
+}
+
+void write_json(const std::string& file, const std::vector<Row>& rows) {
+    std::ofstream out{file};
+    out << "[\n";
+    const char* separator = "";
+    for (const Row& row : rows) {
+        out << separator << "  {\"name\": \"" << row.name << "\", \"ours\": " << row.value
+            << ", \"peer\": null, \"ratio\": null, \"unit\": \"" << row.unit << "\", \"goal\": \""
+            << row.goal << "\"}";
+        separator = ",\n";
+    }
+    out << "\n]\n";
+    if (!out.flush()) {
+        throw std::runtime_error{"cannot write " + file};
+    }
+}
+
+int run(const Options& options) {
+    std::vector<Row> rows;
+    for (const Method method : options.methods) {
+        for (Row& row : run_method(options, method)) {
+            rows.push_back(std::move(row));
+        }
+    }
+    bool kept = true;
+    for (const Row& row : rows) {
+        const bool broken = !row.goal.empty() && row.value != 0;
+        kept = kept && !broken;
+        std::printf("%-28s %12.6g %-10s %s%s\n", row.name.c_str(), row.value, row.unit.c_str(),
+                    row.goal.empty() ? "" : "must be 0", broken ? "  BROKEN" : "");
+    }
+    if (!options.json.empty()) {
+        write_json(options.json, rows);
+    }
+    return kept ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+} // namespace
+
+int main(int count, char** words) {
+    Options options;
+    try {
+        options = parse(count, words);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "%s\n%s", error.what(), usage);
+        return 2;
+    }
+    try {
+        return run(options);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "http_chaos: %s\n", error.what());
+        return EXIT_FAILURE;
+    }
+}
