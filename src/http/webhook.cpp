@@ -5,53 +5,11 @@
 #include "request_head.hpp"
 #include "tls_context.hpp"
 
+#include <failover/config/url.hpp>
+
 #include <boost/asio/this_coro.hpp>
 
-#include <charconv>
-
 namespace failover::http {
-
-std::optional<Url> parse_url(const std::string& text) {
-    Url url;
-    const std::size_t scheme_end = text.find("://");
-    if (scheme_end == std::string::npos) {
-        return std::nullopt;
-    }
-    url.scheme = text.substr(0, scheme_end);
-    if (url.scheme != "http" && url.scheme != "https") {
-        return std::nullopt;
-    }
-    const std::size_t host_begin = scheme_end + 3;
-    const std::size_t path_begin = std::min(text.find_first_of("/?", host_begin), text.size());
-    url.path = text.substr(path_begin);
-    if (url.path.empty() || url.path.front() != '/') {
-        url.path.insert(0, "/");
-    }
-    std::string authority = text.substr(host_begin, path_begin - host_begin);
-    url.port = url.scheme == "https" ? 443 : 80;
-    const std::size_t colon = authority.rfind(':');
-    const bool bracketed = !authority.empty() && authority.front() == '[';
-    if (colon != std::string::npos && (!bracketed || authority[colon - 1] == ']')) {
-        const char* begin = authority.data() + colon + 1;
-        const char* end = authority.data() + authority.size();
-        const auto parsed = std::from_chars(begin, end, url.port);
-        if (parsed.ec != std::errc{} || parsed.ptr != end || url.port == 0) {
-            return std::nullopt;
-        }
-        authority.resize(colon);
-    }
-    if (bracketed) {
-        if (authority.back() != ']') {
-            return std::nullopt;
-        }
-        authority = authority.substr(1, authority.size() - 2);
-    }
-    if (authority.empty() || authority.find('@') != std::string::npos) {
-        return std::nullopt;
-    }
-    url.host = std::move(authority);
-    return url;
-}
 
 asio::awaitable<std::string> post_json(std::string url, std::string body, Duration limit,
                                        std::shared_ptr<Resolver> resolver,

@@ -3,6 +3,7 @@
 
 #include <failover/base/error.hpp>
 #include <failover/config/config.hpp>
+#include <failover/config/issue.hpp>
 
 #include <filesystem>
 #include <string>
@@ -10,21 +11,6 @@
 #include <vector>
 
 namespace failover {
-
-/// One thing wrong with a configuration.
-struct ConfigIssue {
-    /// File name as given; "<text>" for parse_config().
-    std::string file{};
-    /// 1-based; 0 when the problem has no line.
-    int line = 0;
-    /// Dotted path: "failover.providers.consul.health_check.interval".
-    std::string key{};
-    /// What was found and what is allowed.
-    std::string message{};
-};
-
-/// "config.yaml:17:failover.providers.consul.tokn: unknown key; did you mean \"token\"?"
-[[nodiscard]] std::string to_string(const ConfigIssue& issue);
 
 /// The configuration cannot be used. Holds every problem; what() lists one a line.
 class ConfigError : public Error {

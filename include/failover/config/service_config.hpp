@@ -27,8 +27,10 @@ enum class ProviderKind {
 /// A `${NAME}` without default whose variable is not set. An error once its part is used.
 struct UnsetVariable {
     std::string name{};
-    /// "config.yaml:22:failover.providers.consul.token".
-    std::string where{};
+    /// Dotted path of the value that names it.
+    std::string key{};
+    /// Line of that value; 0 when unknown.
+    int line = 0;
 };
 
 /// `tls`: how https endpoints are verified.
@@ -108,6 +110,8 @@ struct StaticOptions {
 struct ServiceConfig {
     /// Key in the file: a provider's name ("consul") or a name below `failover.services`.
     std::string name{};
+    /// Dotted path in the file. Default empty: "failover.services.<name>".
+    std::string path{};
     /// Name at the provider; also accepted by FailoverManager::client(). Default: `name`.
     std::string service_name{};
     ProviderKind kind = ProviderKind::static_list;

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Bodies of validate.hpp.
+
+#include <failover/config/duration.hpp>
+#include <failover/config/url.hpp>
+
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace failover {
+namespace detail {
+
+/// Collects issues below one dotted path.
+class Checker {
+public:
+    Checker(std::string path, std::vector<ConfigIssue>& issues)
+        : path_{std::move(path)}, issues_{issues} {}
+
+    [[nodiscard]] Checker below(const std::string& key) const {
+        return Checker{path_ + '.' + key, issues_};
+    }
+
+    void require(bool good, const std::string& key, std::string message) const {
+        if (!good) {
+            issues_.push_back(ConfigIssue{.key = key.empty() ? path_ : path_ + '.' + key,
+                                          .message = std::move(message)});
+        }
+    }
+
+    void range(Duration value, const std::string& key, Duration least, Duration most) const {
+        require(value >= least && value <= most, key,
+                "found " + format_duration(value) + ", allowed " + format_duration(least) +
+                    " to " + format_duration(most));
+    }
+
+    void range(std::uint64_t value, const std::string& key, std::uint64_t least,
+               std::uint64_t most) const {
+        require(value >= least && value <= most, key,
+                "found " + std::to_string(value) + ", allowed " + std::to_string(least) + " to " +
+                    std::to_string(most));
+    }
+
+    void ratio(double value, const std::string& key, double most = 1.0) const {
+        require(value >= 0 && value <= most, key,
+                "found " + std::to_string(value) + ", allowed 0 to " + std::to_string(most));
+    }
+
+private:
+    std::string path_;
+    std::vector<ConfigIssue>& issues_;
+};
+
+inline constexpr Duration least_time = std::chrono::milliseconds{1};
+inline constexpr Duration ten_minutes = std::chrono::minutes{10};
+inline constexpr Duration one_day = std::chrono::hours{24};
+inline constexpr Duration for_ever = std::chrono::hours{24 * 365};
+
+inline bool has_control(std::string_view text) noexcept {
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x20 || byte == 0x7F) {
+            return true;
+        }
+    }
+    return false;
+}
+
+inline void check_health_check(const HealthCheckOptions& health, const Checker& at) {
+    at.require(health.path.starts_with('/') && !has_control(health.path) &&
+                   health.path.find(' ') == std::string::npos,
+               "path", "must begin with '/' and hold no space or control character");
+    at.range(health.interval, "interval", std::chrono::milliseconds{10}, one_day);
+    at.range(health.timeout, "timeout", least_time, ten_minutes);
+    at.require(health.timeout <= health.interval * 10, "timeout",
+               "found " + format_duration(health.timeout) + ", allowed at most ten intervals (" +
+                   format_duration(health.interval * 10) + ")");
+    at.range(health.deregister_after, "deregister_after", Duration{0}, for_ever);
+    at.range(health.healthy_threshold, "healthy_threshold", 1, 100);
+    at.range(health.unhealthy_threshold, "unhealthy_threshold", 1, 100);
+    at.ratio(health.jitter, "jitter", 0.5);
+    at.require(!health.expected_status.empty(), "expected_status", "must name at least one status");
+    for (const StatusRange& range : health.expected_status) {
+        at.require(range.first >= 100 && range.first <= range.last && range.last <= 599,
+                   "expected_status",
+                   "found " + std::to_string(range.first) + "-" + std::to_string(range.last) +
+                       ", allowed 100 to 599, lower first");
+    }
+    for (const auto& [name, value] : health.headers) {
+        at.require(!name.empty() && !has_control(name) && !has_control(value) &&
+                       name.find_first_of(" :") == std::string::npos,
+                   "headers", "a name or value has a character HTTP forbids");
+    }
+}
+
+inline void check_outlier(const OutlierOptions& outlier, const Checker& at) {
+    at.range(outlier.consecutive_errors, "consecutive_errors", 1, 1'000'000);
+    at.range(outlier.consecutive_local_errors, "consecutive_local_errors", 1, 1'000'000);
+    at.range(outlier.base_ejection, "base_ejection", least_time, one_day);
+    at.range(outlier.max_ejection, "max_ejection", outlier.base_ejection, for_ever);
+    at.range(outlier.interval, "interval", std::chrono::seconds{1}, one_day);
+    at.require(outlier.success_rate_stdev > 0, "success_rate_stdev", "must be above 0");
+    at.range(outlier.success_rate_min_hosts, "success_rate_min_hosts", 2, 1'000'000);
+    at.range(outlier.success_rate_min_calls, "success_rate_min_calls", 1, 1'000'000'000);
+}
+
+inline void check_breaker(const BreakerOptions& breaker, const Checker& at) {
+    at.ratio(breaker.failure_ratio, "failure_ratio");
+    at.require(breaker.failure_ratio > 0, "failure_ratio", "must be above 0");
+    at.range(breaker.min_calls, "min_calls", 1, 1'000'000'000);
+    at.range(breaker.window, "window", std::chrono::milliseconds{100}, one_day);
+    at.range(breaker.open_for, "open_for", least_time, one_day);
+    at.range(breaker.half_open_successes, "half_open_successes", 1, 1'000'000);
+}
+
+inline void check_failover(const FailoverOptions& failover, const Checker& at) {
+    const FailoverOptions defaults;
+    at.range(failover.max_retries, "max_retries", 0, 16);
+    at.range(failover.retry_interval, "retry_interval", Duration{0}, one_day);
+    at.range(failover.timeout, "timeout", least_time, one_day);
+    at.range(failover.attempt_timeout, "attempt_timeout", least_time, one_day);
+    at.range(failover.connect_timeout, "connect_timeout", least_time, one_day);
+    // The defaults bend to a shorter limit around them; a value somebody wrote must make sense.
+    at.require(failover.attempt_timeout <= failover.timeout ||
+                   failover.attempt_timeout == defaults.attempt_timeout,
+               "attempt_timeout",
+               "found " + format_duration(failover.attempt_timeout) +
+                   ", allowed at most the timeout of the call, " + format_duration(failover.timeout));
+    at.require(failover.connect_timeout <= failover.attempt_timeout ||
+                   failover.connect_timeout == defaults.connect_timeout,
+               "connect_timeout",
+               "found " + format_duration(failover.connect_timeout) +
+                   ", allowed at most attempt_timeout, " + format_duration(failover.attempt_timeout));
+    at.range(failover.backoff.base, "backoff.base", least_time, one_day);
+    at.range(failover.backoff.max, "backoff.max", failover.backoff.base, one_day);
+    at.ratio(failover.retry_budget.ratio, "retry_budget.ratio");
+    at.ratio(failover.retry_budget.min_per_second, "retry_budget.min_per_second", 1e9);
+    if (failover.hedge.after) {
+        at.range(*failover.hedge.after, "hedge.after", least_time, one_day);
+    }
+    at.ratio(failover.hedge.max_ratio, "hedge.max_ratio");
+    at.range(failover.failback_after, "failback_after", Duration{0}, for_ever);
+    at.ratio(failover.panic_threshold, "panic_threshold");
+    at.ratio(failover.max_ejection_ratio, "max_ejection_ratio");
+    check_outlier(failover.outlier, at.below("outlier"));
+    check_breaker(failover.breaker, at.below("breaker"));
+    at.range(failover.slow_start, "slow_start", Duration{0}, one_day);
+    at.range(failover.max_connections, "max_connections", 1, 65535);
+    at.range(failover.max_pending, "max_pending", 0, 1'000'000'000);
+    at.range(failover.idle_timeout, "idle_timeout", least_time, one_day);
+    at.range(failover.max_response_bytes, "max_response_bytes", 1024, std::uint64_t{1} << 40U);
+    at.range(failover.drain_timeout, "drain_timeout", Duration{0}, one_day);
+}
+
+inline void check_endpoint(const Endpoint& endpoint, const Checker& at) {
+    at.require(!endpoint.address.empty() && !has_control(endpoint.address), "endpoints",
+               "an endpoint has no address");
+    at.require(endpoint.port != 0, "endpoints",
+               "endpoint \"" + endpoint.address + "\" has no port");
+    at.require(endpoint.scheme == "http" || endpoint.scheme == "https", "endpoints",
+               "endpoint \"" + endpoint.address + "\" has a scheme other than http and https");
+    at.require(endpoint.weight <= 65535, "endpoints",
+               "endpoint \"" + endpoint.address + "\" has a weight above 65535");
+}
+
+inline void check_service(const ServiceConfig& service, const Checker& at) {
+    check_health_check(service.health_check, at.below("health_check"));
+    check_failover(service.failover, at.below("failover"));
+    at.require(service.tls.cert_file.empty() == service.tls.key_file.empty(), "tls",
+               "cert_file and key_file go together");
+    at.require(service.kind != ProviderKind::custom || !service.provider_name.empty(), "provider",
+               "names no provider");
+    std::set<std::string> ids;
+    for (const Endpoint& endpoint : service.static_list.endpoints) {
+        check_endpoint(endpoint, at);
+        const std::string id = endpoint.id.empty() ? host_port(endpoint) : endpoint.id;
+        at.require(ids.insert(id).second, "endpoints", "endpoint \"" + id + "\" is listed twice");
+    }
+    if (service.kind == ProviderKind::static_list && service.enabled) {
+        at.require(!service.static_list.endpoints.empty() || !service.static_list.file.empty(),
+                   "endpoints", "lists no endpoint");
+    }
+    if (service.kind == ProviderKind::consul) {
+        at.range(service.consul.wait, "wait", std::chrono::seconds{1}, ten_minutes);
+        at.require(!service.consul.addresses.empty(), "address", "names no agent");
+    }
+}
+
+inline void check_store(Strategy strategy, Duration interval, Duration timeout,
+                        std::uint32_t max_retries, const Checker& at) {
+    at.require(strategy == Strategy::active_passive || strategy == Strategy::active_active,
+               "strategy", "allowed active-passive and active-active");
+    at.range(interval, "health_check_interval", std::chrono::milliseconds{10}, one_day);
+    at.range(timeout, "timeout", least_time, one_day);
+    at.range(max_retries, "max_retries", 0, 16);
+}
+
+inline void check_database_node(const DatabaseNodeConfig& node, const Checker& at) {
+    at.range(node.max_connections, "max_connections", 1, 10000);
+    at.range(node.max_idle_connections, "max_idle_connections", 0, node.max_connections);
+    at.range(node.weight, "weight", 0, 65535);
+}
+
+inline void check_cache_node(const CacheNodeConfig& node, const Checker& at) {
+    at.range(node.db, "db", 0, 65535);
+    at.range(node.pool_size, "pool_size", 1, 1024);
+}
+
+/// Position i among the secondaries, as the file writes it.
+inline std::string secondary_key(std::size_t i) {
+    return i == 0 ? "secondary" : "secondaries[" + std::to_string(i - 1) + ']';
+}
+
+inline void check_database(const DatabaseConfig& database, std::vector<ConfigIssue>& issues) {
+    const Checker at{"database.providers.postgresql", issues};
+    check_store(database.strategy, database.health_check_interval, database.timeout,
+                database.max_retries, at.below("failover"));
+    check_database_node(database.primary, at.below("primary"));
+    for (std::size_t i = 0; i < database.secondaries.size(); ++i) {
+        check_database_node(database.secondaries[i], at.below(secondary_key(i)));
+    }
+}
+
+inline void check_cache(const CacheConfig& cache, std::vector<ConfigIssue>& issues) {
+    const Checker at{"cache.providers.redis", issues};
+    check_store(cache.strategy, cache.health_check_interval, cache.timeout, cache.max_retries,
+                at.below("failover"));
+    check_cache_node(cache.primary, at.below("primary"));
+    for (std::size_t i = 0; i < cache.secondaries.size(); ++i) {
+        check_cache_node(cache.secondaries[i], at.below(secondary_key(i)));
+    }
+    at.range(cache.journal_max_keys, "journal.max_keys", 1, std::uint64_t{1} << 40U);
+    at.require(cache.sentinel_master.empty() == cache.sentinel_nodes.empty(), "sentinel",
+               "master_name and nodes go together");
+}
+
+inline void check_observation(const Config& config, std::vector<ConfigIssue>& issues) {
+    static constexpr std::string_view levels[] = {"trace", "debug",    "info", "warn",
+                                                  "error", "critical", "off"};
+    bool known = false;
+    for (const std::string_view level : levels) {
+        known = known || config.logging.level == level;
+    }
+    const Checker console{"logging.providers.console", issues};
+    console.require(known, "level",
+                    "found \"" + config.logging.level +
+                        "\", allowed trace, debug, info, warn, error, critical, off");
+    console.require(config.logging.format == "json" || config.logging.format == "text", "format",
+                    "found \"" + config.logging.format + "\", allowed json, text");
+    const Checker alerts{"alerts", issues};
+    alerts.range(config.alerts.unhealthy_for, "unhealthy_for", Duration{0}, for_ever);
+    alerts.require(config.alerts.webhook.empty() || parse_url(config.alerts.webhook), "webhook",
+                   "must be an http or https URL");
+    const Checker files{"config.providers.file", issues};
+    files.require(config.fragments.format == "yaml", "format", "allowed yaml");
+    const Checker runtime{"runtime", issues};
+    runtime.range(config.runtime.threads, "threads", 1, 256);
+    runtime.range(config.runtime.drain_timeout, "drain_timeout", Duration{0}, one_day);
+}
+
+/// Where a service stands in the file.
+inline std::string service_path(const ServiceConfig& service) {
+    return service.path.empty() ? "failover.services." + service.name : service.path;
+}
+
+} // namespace detail
+
+inline std::vector<ConfigIssue> validate(const Config& config) {
+    std::vector<ConfigIssue> issues;
+    std::set<std::string> names;
+    for (const ServiceConfig& service : config.services) {
+        const detail::Checker at{detail::service_path(service), issues};
+        at.require(!service.name.empty(), "", "a service has no name");
+        at.require(names.insert(service.name).second, "",
+                   "the name \"" + service.name + "\" is used twice");
+        detail::check_service(service, at);
+    }
+    detail::check_database(config.database, issues);
+    detail::check_cache(config.cache, issues);
+    detail::check_observation(config, issues);
+    return issues;
+}
+
+inline std::vector<ConfigIssue> unset_issues(const Config& config) {
+    std::vector<ConfigIssue> issues;
+    for (const ServiceConfig& service : config.services) {
+        if (!service.enabled) {
+            continue;
+        }
+        for (const UnsetVariable& variable : service.unset) {
+            issues.push_back(ConfigIssue{
+                .file = config.source,
+                .line = variable.line,
+                .key = variable.key,
+                .message = "the environment variable " + variable.name +
+                           " is not set; set it, or give a default: ${" + variable.name +
+                           ":-default}"});
+        }
+    }
+    return issues;
+}
+
+} // namespace failover

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+#include "parts.hpp"
+
+#include <array>
+
+namespace failover::config {
+namespace {
+
+constexpr std::array<YamlReader::Choice<CacheMode>, 3> cache_modes{{
+    {"dual", CacheMode::dual},
+    {"replicated", CacheMode::replicated},
+    {"gutter", CacheMode::gutter},
+}};
+
+constexpr std::array<YamlReader::Choice<WriteAck>, 2> write_acks{{
+    {"any", WriteAck::any},
+    {"all", WriteAck::all},
+}};
+
+void read_node(YAML::Node node, const std::string& path, LoadState& state,
+               DatabaseNodeConfig& out) {
+    YamlReader reader{std::move(node), path, state};
+    reader.secret("url", out.url);
+    reader.number("max_connections", out.max_connections);
+    reader.number("max_idle_connections", out.max_idle_connections);
+    reader.number("weight", out.weight);
+    reader.text("zone", out.zone);
+}
+
+void read_node(YAML::Node node, const std::string& path, LoadState& state, CacheNodeConfig& out) {
+    YamlReader reader{std::move(node), path, state};
+    reader.secret("url", out.url);
+    reader.number("db", out.db);
+    reader.number("pool_size", out.pool_size);
+}
+
+/// `primary`, then `secondary` and `secondaries`, which make one list.
+template <class Node>
+void read_nodes(YamlReader& reader, LoadState& state, Node& primary,
+                std::vector<Node>& secondaries) {
+    read_node(reader.section("primary"), reader.path_of("primary"), state, primary);
+    const bool has_secondary = reader.has("secondary");
+    Node secondary;
+    read_node(reader.section("secondary"), reader.path_of("secondary"), state, secondary);
+    if (has_secondary) {
+        secondaries.push_back(std::move(secondary));
+    }
+    const YAML::Node list = reader.raw("secondaries");
+    if (!list.IsDefined()) {
+        return;
+    }
+    if (!list.IsSequence()) {
+        state.complain(list, reader.path_of("secondaries"),
+                       "found " + describe(list) + ", allowed a list of maps");
+        return;
+    }
+    for (const YAML::Node& item : list) {
+        const std::string path = "secondaries[" + std::to_string(secondaries.size()) + ']';
+        read_node(item, reader.path_of(path), state, secondaries.emplace_back());
+    }
+}
+
+template <class Store>
+void read_store_failover(YamlReader& reader, LoadState& state, Store& store) {
+    YamlReader failover{reader.section("failover"), reader.path_of("failover"), state};
+    failover.flag("enabled", store.enabled);
+    read_strategy(failover, store.strategy);
+    failover.time("health_check_interval", store.health_check_interval);
+    failover.time("timeout", store.timeout);
+    failover.number("max_retries", store.max_retries);
+}
+
+} // namespace
+
+void read_database(YamlReader& root, LoadState& state, DatabaseConfig& database) {
+    YamlReader part{root.section("database"), "database", state};
+    YamlReader providers{part.section("providers"), "database.providers", state};
+    database.present = providers.has("postgresql");
+    YamlReader reader{providers.section("postgresql"), "database.providers.postgresql", state};
+    state.unset = &database.unset;
+    read_nodes(reader, state, database.primary, database.secondaries);
+    read_store_failover(reader, state, database);
+    state.unset = nullptr;
+}
+
+void read_cache(YamlReader& root, LoadState& state, CacheConfig& cache) {
+    YamlReader part{root.section("cache"), "cache", state};
+    YamlReader providers{part.section("providers"), "cache.providers", state};
+    cache.present = providers.has("redis");
+    YamlReader reader{providers.section("redis"), "cache.providers.redis", state};
+    state.unset = &cache.unset;
+    read_nodes(reader, state, cache.primary, cache.secondaries);
+    read_store_failover(reader, state, cache);
+    reader.choice<CacheMode>("mode", cache_modes, cache.mode);
+    reader.choice<WriteAck>("write_ack", write_acks, cache.write_ack);
+    {
+        YamlReader sentinel{reader.section("sentinel"), reader.path_of("sentinel"), state};
+        sentinel.text("master_name", cache.sentinel_master);
+        sentinel.texts("nodes", cache.sentinel_nodes);
+    }
+    {
+        YamlReader journal{reader.section("journal"), reader.path_of("journal"), state};
+        journal.number("max_keys", cache.journal_max_keys);
+        journal.text("file", cache.journal_file);
+    }
+    state.unset = nullptr;
+}
+
+} // namespace failover::config
