@@ -84,7 +84,8 @@ inline std::string Failure::message() const {
     if (!detail.empty()) {
         out += ": " + detail;
     }
-    if (code == Condition::not_sent && code.category() == error_category()) {
+    const bool of_a_call = code.category() == error_category() && code != Condition::bad_config;
+    if (of_a_call && code == Condition::not_sent) {
         out += " (not executed)";
     }
     if (!attempts.empty()) {

@@ -57,6 +57,8 @@ public:
     virtual void set_panic(bool active) noexcept = 0;
     /// 0: discovery answers. Else seconds since it last did.
     virtual void set_discovery_age(Duration age) noexcept = 0;
+    /// Hands on what was only counted so far. Called about once a second.
+    virtual void flush() noexcept = 0;
 };
 
 /// Makes meters, and renders what they hold.

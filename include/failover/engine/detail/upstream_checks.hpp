@@ -184,6 +184,7 @@ inline TimePoint Upstream::tick(TimePoint now) {
     if (now >= next_pulse_) {
         next_pulse_ = now + pulse;
         meter_->set_discovery_age(discovery_.age(now));
+        meter_->flush();
         for (const Member& member : members_) {
             member.target->transport().sweep(now);
         }

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: MIT
+#include "admin_server.hpp"
+
+#include "admin_page.hpp"
+
+#include <failover/base/error.hpp>
+#include <failover/base/json.hpp>
+#include <failover/version.hpp>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <chrono>
+#include <list>
+#include <mutex>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+namespace failover {
+namespace {
+
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using tcp = asio::ip::tcp;
+using Text = http::response<http::string_body>;
+
+constexpr auto io_timeout = std::chrono::seconds{10};
+constexpr std::uint32_t largest_head = 8U << 10U;
+constexpr std::uint64_t largest_body = 64U << 10U;
+constexpr std::size_t most_connections = 64;
+
+[[noreturn]] void refuse(const std::string& endpoint, const std::string& why) {
+    throw Error{Failure{.code = make_error_code(Errc::bad_config),
+                        .detail = "monitoring.providers.prometheus.endpoint \"" +
+                                  escaped(endpoint) + "\": " + why}};
+}
+
+/// ":9090", "127.0.0.1:9090", "[::1]:9090", "localhost:9090".
+tcp::endpoint parse_listen(const asio::any_io_executor& executor, const std::string& text) {
+    const std::size_t colon = text.rfind(':');
+    std::uint16_t port = 0;
+    const char* const end = text.data() + text.size();
+    if (colon == std::string::npos ||
+        std::from_chars(text.data() + colon + 1, end, port).ptr != end || colon + 1 == text.size()) {
+        refuse(text, "allowed \"host:port\" or \":port\"");
+    }
+    std::string host = text.substr(0, colon);
+    if (host.empty()) {
+        return {tcp::v4(), port};
+    }
+    if (host.front() == '[' && host.back() == ']') {
+        host = host.substr(1, host.size() - 2);
+    }
+    boost::system::error_code error;
+    const asio::ip::address address = asio::ip::make_address(host, error);
+    if (!error) {
+        return {address, port};
+    }
+    tcp::resolver resolver{executor};
+    const auto found = resolver.resolve(host, std::to_string(port), error);
+    if (error) {
+        refuse(text, error.message());
+    }
+    return found.begin()->endpoint();
+}
+
+std::string events_json(const EventHub& hub, std::string_view query) {
+    std::uint64_t after = 0;
+    constexpr std::string_view key = "since=";
+    if (const std::size_t at = query.find(key); at != std::string_view::npos) {
+        const std::string_view digits = query.substr(at + key.size());
+        std::from_chars(digits.data(), digits.data() + digits.size(), after);
+    }
+    std::string out = "{\"events\":[";
+    const char* separator = "";
+    for (const EventHub::Numbered& one : hub.since(after)) {
+        const Event& event = one.event;
+        out += separator;
+        out += "{\"number\":" + std::to_string(one.number) +
+               ",\"time\":" + json_time(event.time) +
+               ",\"kind\":" + json_quoted(to_string(event.kind)) +
+               ",\"service\":" + json_quoted(event.service) +
+               ",\"endpoint\":" + json_quoted(event.endpoint) +
+               ",\"address\":" + json_quoted(event.address) +
+               ",\"reason\":" + json_quoted(event.reason) + ",\"duration_seconds\":" +
+               std::to_string(std::chrono::duration<double>(event.duration).count()) + '}';
+        separator = ",";
+    }
+    return out + "]}";
+}
+
+} // namespace
+
+class AdminServer::State : public std::enable_shared_from_this<State> {
+public:
+    State(const asio::any_io_executor& executor, AdminHandlers handlers,
+          const std::string& endpoint)
+        : handlers_{std::move(handlers)},
+          strand_{asio::make_strand(executor)},
+          acceptor_{strand_} {
+        const tcp::endpoint address = parse_listen(executor, endpoint);
+        boost::system::error_code error;
+        acceptor_.open(address.protocol(), error);
+        acceptor_.set_option(asio::socket_base::reuse_address{true}, error);
+        acceptor_.bind(address, error);
+        if (!error) {
+            acceptor_.listen(asio::socket_base::max_listen_connections, error);
+        }
+        if (error) {
+            refuse(endpoint, error.message());
+        }
+        port_ = acceptor_.local_endpoint().port();
+    }
+
+    void start() {
+        asio::co_spawn(strand_, accept_loop(shared_from_this()), [](const std::exception_ptr&) {});
+    }
+
+    /// Callable from any thread: the handlers are cut off at once, the sockets on the strand.
+    void stop() {
+        {
+            const std::lock_guard lock{mutex_};
+            stopped_ = true;
+        }
+        asio::post(strand_, [self = shared_from_this()] {
+            boost::system::error_code ignored;
+            self->acceptor_.close(ignored);
+            for (beast::tcp_stream* stream : self->streams_) {
+                stream->close();
+            }
+        });
+    }
+
+    [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
+
+private:
+    static asio::awaitable<void> accept_loop(std::shared_ptr<State> self) {
+        boost::system::error_code error;
+        while (self->acceptor_.is_open()) {
+            tcp::socket socket = co_await self->acceptor_.async_accept(
+                asio::redirect_error(asio::use_awaitable, error));
+            if (error == asio::error::operation_aborted) {
+                co_return;
+            }
+            if (!error && self->streams_.size() < most_connections) {
+                asio::co_spawn(self->strand_, serve(self, beast::tcp_stream{std::move(socket)}),
+                               [](const std::exception_ptr&) {});
+            }
+        }
+    }
+
+    static asio::awaitable<void> serve(std::shared_ptr<State> self, beast::tcp_stream stream) {
+        const auto place = self->streams_.insert(self->streams_.end(), &stream);
+        beast::flat_buffer buffer;
+        bool keep = true;
+        while (keep) {
+            http::request_parser<http::string_body> parser;
+            parser.header_limit(largest_head);
+            parser.body_limit(largest_body);
+            boost::system::error_code error;
+            stream.expires_after(io_timeout);
+            co_await http::async_read(stream, buffer, parser,
+                                      asio::redirect_error(asio::use_awaitable, error));
+            std::optional<Text> answer;
+            if (!error) {
+                answer = self->respond(parser.get());
+            } else {
+                answer = complain(error);
+            }
+            if (!answer) {
+                break;
+            }
+            keep = answer->keep_alive();
+            stream.expires_after(io_timeout);
+            co_await http::async_write(stream, *answer,
+                                       asio::redirect_error(asio::use_awaitable, error));
+            keep = keep && !error;
+        }
+        self->streams_.erase(place);
+        boost::system::error_code ignored;
+        stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    }
+
+    /// An answer for a request that could not be read; none: just close.
+    static std::optional<Text> complain(const boost::system::error_code& error) {
+        if (error == http::error::header_limit) {
+            return plain(http::status::request_header_fields_too_large, 11, false);
+        }
+        if (error == http::error::body_limit) {
+            return plain(http::status::payload_too_large, 11, false);
+        }
+        if (error == beast::error::timeout || error == http::error::end_of_stream ||
+            error.category() != make_error_code(http::error::bad_version).category()) {
+            return std::nullopt;
+        }
+        return plain(http::status::bad_request, 11, false);
+    }
+
+    static Text plain(http::status status, unsigned dialect, bool keep) {
+        return text(status, dialect, keep, "text/plain; charset=utf-8",
+                    std::string{http::obsolete_reason(status)} + '\n');
+    }
+
+    static Text text(http::status status, unsigned dialect, bool keep, std::string_view type,
+                     std::string body) {
+        Text answer{status, dialect};
+        answer.set(http::field::server, std::string{"failover/"} + failover::version);
+        answer.set(http::field::content_type, beast::string_view{type.data(), type.size()});
+        answer.set(http::field::cache_control, "no-store");
+        answer.set("X-Content-Type-Options", "nosniff");
+        answer.keep_alive(keep);
+        answer.body() = std::move(body);
+        answer.prepare_payload();
+        return answer;
+    }
+
+    std::optional<Text> respond(const http::request<http::string_body>& request) {
+        // Held while a handler runs: once stop() has returned, none does.
+        const std::lock_guard lock{mutex_};
+        if (stopped_) {
+            return std::nullopt;
+        }
+        const bool head = request.method() == http::verb::head;
+        if (!head && request.method() != http::verb::get) {
+            Text answer = plain(http::status::method_not_allowed, request.version(), false);
+            answer.set(http::field::allow, "GET, HEAD");
+            return answer;
+        }
+        Text answer = route(request);
+        if (head) { // the length of what GET would send, and nothing of it
+            const std::size_t size = answer.body().size();
+            answer.body().clear();
+            answer.content_length(size);
+        }
+        return answer;
+    }
+
+    Text route(const http::request<http::string_body>& request) {
+        const std::string_view target{request.target().data(), request.target().size()};
+        const std::string_view path = target.substr(0, target.find('?'));
+        const std::string_view query = target.substr(path.size());
+        const auto answer = [&](http::status status, std::string_view type, std::string body) {
+            return text(status, request.version(), request.keep_alive(), type, std::move(body));
+        };
+        constexpr std::string_view json = "application/json";
+        if (path == "/metrics") {
+            return answer(http::status::ok, "text/plain; version=0.0.4; charset=utf-8",
+                          handlers_.metrics());
+        }
+        if (path == "/healthz") {
+            const bool good = handlers_.healthy();
+            return answer(good ? http::status::ok : http::status::service_unavailable, json,
+                          good ? R"({"status":"ok"})" : R"({"status":"stopping"})");
+        }
+        if (path == "/api/v1/status") {
+            return answer(http::status::ok, json, handlers_.status());
+        }
+        if (path == "/api/v1/events") {
+            return answer(http::status::ok, json, events_json(*handlers_.events, query));
+        }
+        if (path == "/") {
+            return answer(http::status::ok, "text/html; charset=utf-8",
+                          std::string{observe::admin_page});
+        }
+        return plain(http::status::not_found, request.version(), request.keep_alive());
+    }
+
+    AdminHandlers handlers_;
+    asio::strand<asio::any_io_executor> strand_;
+    tcp::acceptor acceptor_;
+    std::uint16_t port_ = 0;
+    std::list<beast::tcp_stream*> streams_; // of the connections being served; on the strand
+    std::mutex mutex_;
+    bool stopped_ = false;
+};
+
+AdminServer::AdminServer(const asio::any_io_executor& executor, AdminHandlers handlers,
+                         const std::string& endpoint)
+    : state_{std::make_shared<State>(executor, std::move(handlers), endpoint)} {}
+
+AdminServer::~AdminServer() { stop(); }
+
+void AdminServer::start() { state_->start(); }
+
+void AdminServer::stop() { state_->stop(); }
+
+std::uint16_t AdminServer::port() const noexcept { return state_->port(); }
+
+} // namespace failover
