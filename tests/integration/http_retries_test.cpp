@@ -114,7 +114,7 @@ TEST(HttpRetries, of_a_post_follow_anything_where_the_service_deduplicates) {
 TEST(HttpRetries, follow_only_the_causes_that_are_listed) {
     Fleet fleet{"max_retries: 2, retry_on: [connect_failure, reset]"};
     fleet[0].next(respond(500));
-    fleet[0].next(reset_after_request());
+    fleet[0].next(raw_and_reset("HTTP/1.1 2"));
     EXPECT_FALSE(fleet.client().try_get("/x"));
     EXPECT_EQ(fleet[0].count(), 1U);
     EXPECT_EQ(fleet.client().get("/x").attempts(), 2U);
@@ -322,6 +322,8 @@ TEST(HttpHedging, survives_the_failure_of_either_attempt) {
     EXPECT_EQ(fleet.client().get("/x", hedged).body(), "slow but good");
     fleet[0].next([](Exchange& exchange, SeenRequest&) {
         exchange.pause(60ms);
+        exchange.send("HTTP/1.1 2"); // so that it is no close of a kept connection
+        exchange.pause(20ms);
         exchange.reset();
     });
     fleet[1].next(slow(100ms, response_text(200, "second")));

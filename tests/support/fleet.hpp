@@ -9,9 +9,11 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <future>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -100,7 +102,9 @@ template <class T>
 T run(asio::awaitable<T> work) {
     asio::io_context io;
     std::future<T> result = asio::co_spawn(io, std::move(work), asio::use_future);
-    io.run();
+    while (result.wait_for(std::chrono::seconds{0}) != std::future_status::ready) {
+        io.run_one();
+    }
     return result.get();
 }
 
