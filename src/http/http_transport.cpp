@@ -101,7 +101,8 @@ asio::awaitable<error_code> HttpTransport::slot(HttpState& state, bool fresh, bo
         case Grant::closed: co_return make_error_code(Errc::cancelled);
         case Grant::wait: break;
     }
-    switch (co_await state.pool().wait(until, control)) {
+    const Woken why = co_await state.pool().wait(until, control); // named: g++ 12 breaks a switch on co_await
+    switch (why) {
         case Woken::notified: break;
         case Woken::timed_out: co_return asio::error::timed_out;
         case Woken::aborted:

@@ -132,7 +132,8 @@ asio::awaitable<CallAction> CallLoop<Protocol>::await_flights(AwaitAttempts wait
         if (!wait.abort && !waiting.emplace(control_, *wake).entered()) {
             co_return machine_.on_cancel(Clock::now());
         }
-        switch (co_await wake->wait(wait.wake_at.value_or(TimePoint::max()))) {
+        const Woken why = co_await wake->wait(wait.wake_at.value_or(TimePoint::max())); // named: g++ 12 breaks a switch on co_await
+        switch (why) {
             case Woken::notified: break;
             case Woken::timed_out: co_return machine_.on_timer(Clock::now());
             case Woken::aborted: co_return machine_.on_cancel(Clock::now());
@@ -143,7 +144,8 @@ asio::awaitable<CallAction> CallLoop<Protocol>::await_flights(AwaitAttempts wait
 
 template <class Protocol>
 asio::awaitable<CallAction> CallLoop<Protocol>::pause(WaitUntil until) {
-    switch (co_await sleep_until(until.when, control_)) {
+    const Woken why = co_await sleep_until(until.when, control_); // named: g++ 12 breaks a switch on co_await
+    switch (why) {
         case Woken::notified:
         case Woken::timed_out: break;
         case Woken::aborted: co_return machine_.on_cancel(Clock::now());
@@ -179,8 +181,11 @@ asio::awaitable<void> CallLoop<Protocol>::join_flights() {
         const auto wake = std::make_shared<Wake>(executor);
         if (FlightPtr flight = landing_->next(wake)) {
             std::erase(flights_, flight);
-        } else if (co_await wake->wait(TimePoint::max()) == Woken::cancelled) {
-            co_return;
+        } else {
+            const Woken why = co_await wake->wait(TimePoint::max());
+            if (why == Woken::cancelled) {
+                co_return;
+            }
         }
     }
 }
