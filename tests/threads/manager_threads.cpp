@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <functional>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -21,7 +22,31 @@ using namespace failover::test;
 
 constexpr const char* quick_checks = "interval: 20ms, timeout: 200ms";
 
-/// Runs each of `works` on a thread of its own until the first one returns.
+/// Counts calls that failed and keeps the first one's message.
+/// Threads    safe.
+class Failures {
+public:
+    void add(const Result<Response>& result) {
+        if (!result) {
+            const std::lock_guard lock{mutex_};
+            if (count_++ == 0) {
+                first_ = result.error().message();
+            }
+        }
+    }
+    /// "0", or how many and the first one.
+    [[nodiscard]] std::string text() const {
+        const std::lock_guard lock{mutex_};
+        return std::to_string(count_) + (count_ > 0 ? ", first: " + first_ : "");
+    }
+
+private:
+    mutable std::mutex mutex_;
+    int count_ = 0;
+    std::string first_;
+};
+
+/// Runs each of `others` on a thread of its own until the first one returns.
 void side_by_side(const std::function<void()>& first,
                   const std::vector<std::function<void()>>& others) {
     std::atomic<bool> over{false};
@@ -44,15 +69,15 @@ TEST(ManagerThreads, may_be_asked_and_told_anything_during_calls) {
     Fleet fleet{Fleet::Options{
         .servers = 3, .failover = "strategy: active-passive", .health_check = quick_checks}};
     FailoverManager& manager = fleet.manager();
-    std::atomic<int> failed{0};
+    Failures failed;
     std::atomic<int> events{0};
     side_by_side(
         [&] {
             for (int i = 0; i < 200; ++i) {
-                failed += fleet.client().try_get("/x") ? 0 : 1;
+                failed.add(fleet.client().try_get("/x"));
             }
         },
-        {[&] { failed += run(fleet.client().async_try_get("/y")) ? 0 : 1; },
+        {[&] { failed.add(run(fleet.client().async_try_get("/y"))); },
          [&] {
              manager.drain("users", fleet.id(0));
              manager.undrain("users", fleet.id(0));
@@ -71,7 +96,7 @@ TEST(ManagerThreads, may_be_asked_and_told_anything_during_calls) {
              manager.stop_health_checks();
              manager.start_health_checks();
          }});
-    EXPECT_EQ(failed, 0);
+    EXPECT_EQ(failed.text(), "0");
     EXPECT_GT(events, 0);
 }
 
@@ -81,24 +106,24 @@ TEST(ManagerThreads, may_be_reloaded_during_calls) {
     const Config all = parse_config(fleet.text("strategy: random", quick_checks));
     const Config fewer = parse_config(
         config_over({fleet[0].port()}, "strategy: round-robin, max_connections: 9", quick_checks));
-    std::atomic<int> failed{0};
+    Failures failed;
     side_by_side(
         [&] {
             for (int i = 0; i < 30; ++i) {
                 fleet.manager().reload(i % 2 == 0 ? fewer : all);
             }
         },
-        {[&] { failed += fleet.client().try_get("/x") ? 0 : 1; },
-         [&] { failed += run(fleet.client().async_try_post("/x", "b")) ? 0 : 1; },
+        {[&] { failed.add(fleet.client().try_get("/x")); },
+         [&] { failed.add(run(fleet.client().async_try_post("/x", "b"))); },
          [&] { EXPECT_FALSE(fleet.manager().status_json().empty()); }});
-    EXPECT_EQ(failed, 0);
+    EXPECT_EQ(failed.text(), "0");
 }
 
 TEST(ManagerThreads, may_get_and_lose_endpoints_during_calls) {
     Fleet fleet{Fleet::Options{
         .servers = 2, .failover = "strategy: least-request", .health_check = quick_checks}};
     ScriptedServer extra;
-    std::atomic<int> failed{0};
+    Failures failed;
     side_by_side(
         [&] {
             for (int i = 0; i < 50; ++i) {
@@ -107,9 +132,9 @@ TEST(ManagerThreads, may_get_and_lose_endpoints_during_calls) {
                 fleet.manager().deregister_endpoint("users", "extra");
             }
         },
-        {[&] { failed += fleet.client().try_get("/x") ? 0 : 1; },
-         [&] { failed += run(fleet.client().async_try_post("/x", "b")) ? 0 : 1; }});
-    EXPECT_EQ(failed, 0);
+        {[&] { failed.add(fleet.client().try_get("/x")); },
+         [&] { failed.add(run(fleet.client().async_try_post("/x", "b"))); }});
+    EXPECT_EQ(failed.text(), "0");
 }
 
 TEST(ManagerThreads, may_be_stopped_by_several_threads_during_calls) {
