@@ -7,8 +7,6 @@
 #include "support/toy_upstream.hpp"
 #include <failover/failover.hpp>
 
-#include <unistd.h>
-
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -20,6 +18,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <unistd.h>
 
 namespace {
 
