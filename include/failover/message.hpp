@@ -80,6 +80,7 @@ public:
     void set_attempt_log(std::shared_ptr<const AttemptLog> log) noexcept { log_ = std::move(log); }
     void mark_fallback(unsigned attempts) noexcept {
         from_fallback_ = true;
+        endpoint_ = nullptr;
         attempts_ = attempts;
     }
 

@@ -25,8 +25,6 @@ namespace {
 constexpr std::size_t read_chunk = 16U << 10U;
 constexpr std::size_t body_copied_up_to = 16U << 10U;
 constexpr int most_interim_responses = 16;
-/// A connection idle for less than this is used without asking the kernel, unless asked to.
-constexpr Duration trusted_idle = std::chrono::milliseconds{100};
 
 bool would_block(const error_code& error) {
     return error == asio::error::would_block || error == asio::error::try_again;
@@ -187,18 +185,14 @@ asio::awaitable<error_code> Connection::handshake() {
     co_return error;
 }
 
-bool Connection::reusable(TimePoint now, bool thorough) noexcept {
-    const Duration idle = now - idle_since_;
-    if (!clean_ || in_begin_ != in_end_ || idle >= idle_limit_) {
+bool Connection::reusable(TimePoint now) noexcept {
+    if (!clean_ || in_begin_ != in_end_ || now - idle_since_ >= idle_limit_) {
         return false;
-    }
-    if (!thorough && idle < trusted_idle) {
-        return true;
     }
     char byte = 0;
     const auto count =
         ::recv(socket_.native_handle(), &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT);
-    // 0: closed by the peer. Data: nobody asked for it. Only silence is a good sign.
+    // 0: closed by the peer. Data: nobody asked for it, and it must not answer the next request.
     return count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
@@ -376,6 +370,9 @@ error_code Connection::parse(Exchange& exchange, bool at_end) {
         if (used == 0) {
             break;
         }
+    }
+    if (at_end && !exchange.reader->got_some()) {
+        return asio::error::eof; // after an interim response and before the final one
     }
     if (at_end && !exchange.reader->is_done()) {
         exchange.reader->put_eof(error);

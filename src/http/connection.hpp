@@ -82,9 +82,9 @@ public:
     asio::awaitable<WireOutcome> exchange(WireRequest request, Response::Parts& parts,
                                           TimePoint until, CallControl& control);
 
-    /// May carry another request: the last response ended cleanly, it is not idle for too long, and,
-    /// when `thorough` or idle for a while, the peer has neither closed it nor sent anything.
-    [[nodiscard]] bool reusable(TimePoint now, bool thorough) noexcept;
+    /// May carry another request: the last response ended cleanly, it is not idle for too long, and
+    /// the peer has neither closed it nor sent anything. Costs one system call.
+    [[nodiscard]] bool reusable(TimePoint now) noexcept;
 
 private:
     struct Exchange;

@@ -4,6 +4,7 @@
 #include "tls_context.hpp"
 
 #include <failover/base/errc.hpp>
+#include <failover/config/validate.hpp>
 
 #include <boost/asio/this_coro.hpp>
 #include <boost/beast/http/error.hpp>
@@ -63,7 +64,7 @@ std::string failed_check(const WireOutcome& wire) {
 
 HttpTransport::HttpTransport(const ServiceConfig& config, std::shared_ptr<Resolver> resolver)
     : resolver_{std::move(resolver)},
-      tls_{make_tls_context(config.tls, config.name)},
+      tls_{make_tls_context(config.tls, detail::service_path(config) + ".tls")},
       tls_options_{config.tls},
       limits_{config.failover.max_connections, config.failover.max_pending},
       idle_timeout_{config.failover.idle_timeout} {}
@@ -88,13 +89,13 @@ std::unique_ptr<TransportState> HttpTransport::open(const Endpoint& endpoint) {
 }
 
 /// Takes a pool slot; on success `connection` is an idle one or null for one to open.
-asio::awaitable<error_code> HttpTransport::slot(HttpState& state, bool fresh, bool thorough,
-                                                TimePoint until, CallControl& control,
+asio::awaitable<error_code> HttpTransport::slot(HttpState& state, bool fresh, TimePoint until,
+                                                CallControl& control,
                                                 std::unique_ptr<Connection>& connection) {
     using Grant = ConnectionPool<Connection>::Grant;
     const asio::any_io_executor executor = co_await asio::this_coro::executor;
     asio::execution_context& context = asio::query(executor, asio::execution::context);
-    switch (state.pool().acquire(context, Clock::now(), fresh, thorough, connection)) {
+    switch (state.pool().acquire(context, Clock::now(), fresh, connection)) {
         case Grant::reuse:
         case Grant::open: co_return error_code{};
         case Grant::full: co_return make_error_code(Errc::queue_full);
@@ -109,7 +110,7 @@ asio::awaitable<error_code> HttpTransport::slot(HttpState& state, bool fresh, bo
         case Woken::cancelled: co_return asio::error::operation_aborted;
     }
     if (!fresh) {
-        connection = state.pool().claim(context, Clock::now(), thorough);
+        connection = state.pool().claim(context, Clock::now());
     }
     co_return error_code{};
 }
@@ -127,10 +128,8 @@ asio::awaitable<void> HttpTransport::attempt(HttpState& state, const HttpCall& c
                            .limit = call.limit};
     for (bool fresh = false;; fresh = true) {
         std::unique_ptr<Connection> connection;
-        // A request that must not be repeated is written only to a connection that looks alive.
-        const bool thorough = !call.idempotent;
         reply.wire = WireOutcome{};
-        reply.wire.error = co_await slot(state, fresh, thorough, until, control, connection);
+        reply.wire.error = co_await slot(state, fresh, until, control, connection);
         if (reply.wire.error) {
             co_return;
         }

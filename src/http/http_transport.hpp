@@ -60,7 +60,7 @@ struct HttpReply {
 /// Runs on    the executor of the awaiting coroutine.
 class HttpTransport final : public Transport {
 public:
-    /// Throws Error(bad_config) when a file of `tls` cannot be used.
+    /// Throws ConfigError when a file of `tls` cannot be used.
     HttpTransport(const ServiceConfig& config, std::shared_ptr<Resolver> resolver);
 
     [[nodiscard]] std::unique_ptr<TransportState> open(const Endpoint& endpoint) override;
@@ -75,8 +75,9 @@ public:
                                   CallControl& control, HttpReply& reply);
 
 private:
-    asio::awaitable<error_code> slot(HttpState& state, bool fresh, bool thorough, TimePoint until,
-                                     CallControl& control, std::unique_ptr<Connection>& connection);
+    asio::awaitable<error_code> slot(HttpState& state, bool fresh, TimePoint until,
+                                     CallControl& control,
+                                     std::unique_ptr<Connection>& connection);
     [[nodiscard]] std::shared_ptr<const ConnectPlan> plan_for(const Endpoint& endpoint) const;
 
     std::shared_ptr<Resolver> resolver_;

@@ -12,9 +12,10 @@ namespace failover::http {
 
 namespace asio = boost::asio;
 
-/// A client context as `tls` says: TLS 1.2 or newer, verification unless it is switched off.
-/// Throws Error(bad_config) naming the file and OpenSSL's reason when one cannot be used.
+/// A client context as `options` say: TLS 1.2 or newer, verification unless it is switched off.
+/// Throws ConfigError naming the key below `path`, the file and OpenSSL's reason when one cannot be
+/// used.
 [[nodiscard]] std::shared_ptr<asio::ssl::context> make_tls_context(const TlsOptions& options,
-                                                                   const std::string& service);
+                                                                   const std::string& path);
 
 } // namespace failover::http

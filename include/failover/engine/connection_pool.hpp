@@ -28,7 +28,7 @@ struct PoolLimits {
 /// The connections of one endpoint. A connection stays with the execution context it was opened on,
 /// because moving a socket between reactors costs two system calls; the limit counts all of them.
 ///
-/// Connection: a class with `bool reusable(TimePoint now, bool thorough)` and a closing destructor.
+/// Connection: a class with `bool reusable(TimePoint now)` and a closing destructor.
 ///
 /// Threads    safe. The lock is held for a few instructions, never across I/O.
 template <class Connection>
@@ -53,33 +53,31 @@ public:
         closed,
     };
 
-    /// Takes a slot for `context`. `fresh`: never an idle connection. `thorough`: see reusable().
-    Grant acquire(asio::execution_context& context, TimePoint now, bool fresh, bool thorough,
+    /// Takes a slot for `context`. `fresh`: never an idle connection.
+    Grant acquire(asio::execution_context& context, TimePoint now, bool fresh,
                   std::unique_ptr<Connection>& connection) {
         std::vector<Idle> discarded; // closed after the lock is released
         const std::lock_guard lock{mutex_};
         if (closed_) {
             return Grant::closed;
         }
-        if (!fresh && take_idle(context, now, thorough, connection, discarded)) {
-            ++in_use_;
-            return Grant::reuse;
-        }
         if (!waiters_.empty() || in_use_ >= limits_.max_connections) {
             return waiters_.size() < limits_.max_pending ? Grant::wait : Grant::full;
         }
         ++in_use_;
+        if (!fresh && take_idle(context, now, connection, discarded)) {
+            return Grant::reuse;
+        }
         trim(discarded);
         return Grant::open;
     }
 
     /// After wait() gave a slot: an idle connection of `context`, or null for one to open.
-    std::unique_ptr<Connection> claim(asio::execution_context& context, TimePoint now,
-                                      bool thorough) {
+    std::unique_ptr<Connection> claim(asio::execution_context& context, TimePoint now) {
         std::vector<Idle> discarded;
         std::unique_ptr<Connection> connection;
         const std::lock_guard lock{mutex_};
-        take_idle(context, now, thorough, connection, discarded);
+        take_idle(context, now, connection, discarded);
         trim(discarded);
         return connection;
     }
@@ -124,7 +122,7 @@ public:
         std::vector<Idle> discarded;
         const std::lock_guard lock{mutex_};
         for (std::size_t i = 0; i < idle_.size();) {
-            if (idle_[i].connection->reusable(now, true)) {
+            if (idle_[i].connection->reusable(now)) {
                 ++i;
             } else {
                 discard(i, discarded);
@@ -197,13 +195,13 @@ private:
     };
 
     /// Most recently used first: the warm ones stay warm, the surplus ages out.
-    bool take_idle(asio::execution_context& context, TimePoint now, bool thorough,
+    bool take_idle(asio::execution_context& context, TimePoint now,
                    std::unique_ptr<Connection>& connection, std::vector<Idle>& discarded) {
         for (std::size_t i = idle_.size(); i-- > 0;) {
             if (idle_[i].context != &context) {
                 continue;
             }
-            if (idle_[i].connection->reusable(now, thorough)) {
+            if (idle_[i].connection->reusable(now)) {
                 connection = std::move(idle_[i].connection);
                 idle_.erase(idle_.begin() + static_cast<std::ptrdiff_t>(i));
                 return true;

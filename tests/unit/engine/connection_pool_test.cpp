@@ -26,7 +26,7 @@ struct FakeConnection {
     FakeConnection(const FakeConnection&) = delete;
     FakeConnection& operator=(const FakeConnection&) = delete;
     ~FakeConnection() { --open_; }
-    bool reusable(TimePoint, bool) const noexcept { return alive; }
+    bool reusable(TimePoint) const noexcept { return alive; }
     int number;
     bool alive = true;
     int& open_;
@@ -45,7 +45,7 @@ struct ConnectionPoolTest : testing::Test {
         std::make_shared<Pool>(PoolLimits{.max_connections = 2, .max_pending = 1});
 
     Grant take(asio::io_context& from, Ptr& connection, bool fresh = false) {
-        return pool->acquire(from, t0, fresh, false, connection);
+        return pool->acquire(from, t0, fresh, connection);
     }
     Ptr make(int number) { return std::make_unique<FakeConnection>(number, open); }
 };
@@ -134,12 +134,25 @@ TEST_F(ConnectionPoolTest, serves_waiters_in_order_with_the_connection_that_came
     pool->release(context, make(7), t0);
     context.poll();
     EXPECT_EQ(order, (std::vector<int>{0}));
-    connection = pool->claim(context, t0, false);
+    connection = pool->claim(context, t0);
     ASSERT_NE(connection, nullptr);
     EXPECT_EQ(connection->number, 7);
     pool->release(context, std::move(connection), t0);
     context.poll();
     EXPECT_EQ(order, (std::vector<int>{0, 1}));
+}
+
+TEST_F(ConnectionPoolTest, a_newcomer_does_not_take_the_connection_a_waiter_was_promised) {
+    pool = std::make_shared<Pool>(PoolLimits{.max_connections = 1, .max_pending = 9});
+    Ptr connection;
+    ASSERT_EQ(take(context, connection), Grant::open);
+    CallControl control;
+    asio::co_spawn(context, pool->wait(TimePoint::max(), control),
+                   [](const std::exception_ptr&, Woken) {});
+    context.poll();
+    pool->release(context, make(1), t0); // granted, not yet claimed
+    EXPECT_EQ(take(context, connection), Grant::wait);
+    EXPECT_EQ(connection, nullptr);
 }
 
 TEST_F(ConnectionPoolTest, a_waiter_that_gives_up_as_it_is_served_passes_the_slot_on) {
