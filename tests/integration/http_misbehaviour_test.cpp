@@ -139,7 +139,7 @@ std::vector<Case> broken_connections() {
         {"reset_of_a_body_delimited_by_close", raw_and_reset("HTTP/1.1 200 OK\r\n\r\nhel"),
          Errc::connection_lost},
         {"close_after_continue", raw_and_close("HTTP/1.1 100 Continue\r\n\r\n"),
-         Errc::bad_response},
+         Errc::connection_lost},
         {"hang", hang(), Errc::attempt_timeout},
         {"hang_mid_headers", hang("HTTP/1.1 200 OK\r\nConte"), Errc::attempt_timeout},
         {"hang_mid_body", hang("HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhe"),
