@@ -55,7 +55,7 @@ inline std::optional<TimePoint> EndpointHealth::next_tick() const noexcept {
 
 inline HealthChange EndpointHealth::begin() const noexcept {
     HealthChange change;
-    change.from = usability();
+    change.from = change.to = usability();
     return change;
 }
 
@@ -110,7 +110,8 @@ inline HealthChange EndpointHealth::on_check(const CheckResult& check, TimePoint
         change.reason = first ? "the first check passed" : "checks pass again";
         change.changed = true;
     }
-    if (moved && first && check.passed && change.from == Usability::usable) {
+    const bool silent = unhealthy_since_ == TimePoint{}; // neither bad nor good was announced
+    if (moved && first && check.passed && silent && change.from == Usability::usable) {
         change.add(HealthEdge::became_healthy); // it was unknown: say that it is known to be good
     }
     return finish(std::move(change), now);
