@@ -15,7 +15,9 @@ namespace failover {
 
 /// The ring of consistent-hash (Karger): each endpoint owns points in proportion to its weight, a
 /// key belongs to the first point at or after its hash. Built over all members, whatever their
-/// health: who leaves gives up exactly its own keys, and a health flap moves nothing in the ring.
+/// health: a health flap moves nothing in the ring. Who leaves gives up exactly its own keys; where
+/// the weights add up to more than most_points / points_per_weight, a few others besides, since
+/// the number of points of everyone depends on that sum.
 /// Immutable, shared between tables while the members stay the same.
 /// Threads    safe.
 class HashRing {
@@ -30,11 +32,9 @@ public:
             members_.emplace_back(hash_key(entry.info->id), entry.info->weight);
             total += entry.info->weight;
         }
-        const std::uint64_t each =
-            total == 0 ? 0 : std::clamp<std::uint64_t>(most_points / total, 1, points_per_weight);
         for (std::size_t i = 0; i < members_.size(); ++i) {
             const auto [id, weight] = members_[i];
-            const std::uint64_t count = std::min(each * weight, most_points);
+            const std::uint64_t count = points_of(weight, total);
             for (std::uint64_t point = 0; point < count; ++point) {
                 points_.push_back({mix_hash(id + point * 0x9E3779B97F4A7C15ULL),
                                    static_cast<std::uint32_t>(i)});
@@ -77,6 +77,17 @@ private:
         std::uint64_t hash;
         std::uint32_t owner;
     };
+
+    /// In proportion, at least one; none for weight 0. `total`: of all weights.
+    static constexpr std::uint64_t points_of(std::uint64_t weight, std::uint64_t total) noexcept {
+        if (weight == 0) {
+            return 0;
+        }
+        if (total > most_points) {
+            return std::max<std::uint64_t>(weight * most_points / total, 1);
+        }
+        return weight * std::min(most_points / total, points_per_weight);
+    }
 
     /// For each slice of the hash space, the first point in it: hashes are uniform, so a look-up
     /// goes on from there by a step or two.
