@@ -66,11 +66,11 @@ public:
             return std::nullopt;
         }
         const TimePoint due = time_of_failback(best->id, options);
-        if (forced || (options.failback == Failback::automatic && now >= due && !held_)) {
+        if (forced || (options.failback == Failback::automatic && now >= due)) {
             return move_to(best->id, ActiveChange::Kind::failed_back,
                            forced ? "asked to" : "a better endpoint has recovered");
         }
-        if (options.failback == Failback::automatic && !held_) {
+        if (options.failback == Failback::automatic) {
             deadline_ = due;
         }
         return std::nullopt;
@@ -138,7 +138,6 @@ private:
 
     std::optional<ActiveChange> move_to(const std::string& id, ActiveChange::Kind kind,
                                         const char* reason) {
-        held_ = id == pinned_;
         if (id == active_) {
             return std::nullopt;
         }
@@ -155,7 +154,6 @@ private:
     std::optional<TimePoint> deadline_;
     bool started_ = false;
     bool return_now_ = false;
-    bool held_ = false; // where an operator put it
 };
 
 } // namespace failover

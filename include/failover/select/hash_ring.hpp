@@ -36,8 +36,8 @@ public:
             const auto [id, weight] = members_[i];
             const std::uint64_t count = points_of(weight, total);
             for (std::uint64_t point = 0; point < count; ++point) {
-                points_.push_back({mix_hash(id + point * 0x9E3779B97F4A7C15ULL),
-                                   static_cast<std::uint32_t>(i)});
+                points_.push_back(
+                    {mix_hash(id + point * 0x9E3779B97F4A7C15ULL), static_cast<std::uint32_t>(i)});
             }
         }
         std::sort(points_.begin(), points_.end(),

@@ -28,9 +28,9 @@ namespace failover {
 class Picker {
 public:
     /// `previous` may lend its hash ring. `set` must not be null.
-    [[nodiscard]] static std::shared_ptr<const Picker> build(
-        std::shared_ptr<const EndpointSet> set, PickerOptions options, TimePoint now,
-        const Picker* previous = nullptr);
+    [[nodiscard]] static std::shared_ptr<const Picker> build(std::shared_ptr<const EndpointSet> set,
+                                                             PickerOptions options, TimePoint now,
+                                                             const Picker* previous = nullptr);
     [[nodiscard]] static std::shared_ptr<const Picker> empty() {
         return build(std::make_shared<const EndpointSet>(), {}, TimePoint{});
     }
@@ -55,8 +55,13 @@ private:
                              Usability worst, Pick& pick) const noexcept;
     [[nodiscard]] bool pick_probe(const PickRequest& request, Pick& pick) const noexcept;
     [[nodiscard]] Pick pick_hashed(const PickRequest& request, Lane& lane) const noexcept;
-    [[nodiscard]] bool overloaded(const EndpointStats& stats, Lane& lane) const noexcept;
+    [[nodiscard]] bool take_probe(const EndpointSet::Entry& entry, const PickRequest& request,
+                                  Pick& pick) const noexcept;
+    [[nodiscard]] bool admit_doubtful(const EndpointSet::Entry& entry, const PickRequest& request,
+                                      Pick& pick) const noexcept;
+    [[nodiscard]] bool overloaded(const EndpointSet::Entry& entry, Lane& lane) const noexcept;
     [[nodiscard]] Pick pick_anything(const PickRequest& request) const noexcept;
+    void list_all();
     void order_candidates();
     void build_weights();
 

@@ -23,8 +23,7 @@ struct HealthCounts {
 
     /// Few enough are usable that the rest would not carry the load (Envoy's panic).
     [[nodiscard]] bool panic(double threshold) const noexcept {
-        return known > 0 &&
-               static_cast<double>(usable) < threshold * static_cast<double>(known);
+        return known > 0 && static_cast<double>(usable) < threshold * static_cast<double>(known);
     }
 };
 
@@ -54,16 +53,19 @@ public:
         double left = 1.0;
         std::vector<std::pair<Tier*, double>> shares;
         for (auto& [priority, sides] : groups_) {
+            const bool near = !sides.near.tier.candidates.empty();
+            const bool far = !sides.far.tier.candidates.empty();
+            if (!near && !far) {
+                continue;
+            }
             const double health = std::min(left, cover(sides.near, sides.far));
             left -= health;
-            const bool zoned = !sides.near.tier.candidates.empty() && sides.far.members > 0;
-            const double near = zoned ? health * cover(sides.near) : health;
-            if (!sides.near.tier.candidates.empty()) {
-                shares.emplace_back(&sides.near.tier, near);
+            const double kept = near && far ? health * cover(sides.near) : health;
+            if (near) {
+                shares.emplace_back(&sides.near.tier, kept);
             }
-            if (!sides.far.tier.candidates.empty()) {
-                const bool alone = sides.near.tier.candidates.empty();
-                shares.emplace_back(&sides.far.tier, alone ? health : health - near);
+            if (far) {
+                shares.emplace_back(&sides.far.tier, near ? health - kept : health);
             }
         }
         return finish(shares, 1.0 - left);
@@ -91,8 +93,10 @@ private:
         Side& side = same_zone(*entry.info, options_.local_zone) ? sides.near : sides.far;
         ++side.members;
         side.usable += usability <= Usability::probing ? 1 : 0;
+        // One in doubt gets its calls one by one, through its permit: as a candidate that is always
+        // passed over it would hand its whole share to its neighbour.
         const bool candidate =
-            usability <= Usability::probing || (panic_ && usability == Usability::ejected);
+            usability == Usability::usable || (panic_ && usability == Usability::ejected);
         if (candidate) {
             side.tier.candidates.push_back(
                 Candidate{&entry, &entry.node->stats(), entry.info->weight});

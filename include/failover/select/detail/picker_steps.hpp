@@ -18,17 +18,15 @@ inline std::shared_ptr<const Picker> Picker::build(std::shared_ptr<const Endpoin
     made->counts_ = count_health(*made->set_);
     made->panic_ = made->counts_.panic(made->options_.panic_threshold);
     made->tiers_ = TierBuilder{*made->set_, made->options_, made->panic_, now}.build();
-    made->preference_ = preference_order(*made->set_, made->options_.local_zone);
-    for (const std::size_t index : made->preference_) {
-        const EndpointSet::Entry& entry = made->set_->entries()[index];
-        if (entry.node->stats().usability() == Usability::probing) {
-            made->probing_.push_back(&entry);
-        }
-    }
+    made->list_all();
     switch (made->options_.strategy) {
         case Strategy::active_passive:
-        case Strategy::first: made->order_candidates(); break;
-        case Strategy::weighted: made->build_weights(); break;
+        case Strategy::first:
+            made->order_candidates();
+            break;
+        case Strategy::weighted:
+            made->build_weights();
+            break;
         case Strategy::peak_ewma: {
             std::vector<Duration> latencies;
             for (const EndpointSet::Entry& entry : made->set_->entries()) {
@@ -46,24 +44,40 @@ inline std::shared_ptr<const Picker> Picker::build(std::shared_ptr<const Endpoin
             break;
         }
         case Strategy::consistent_hash:
-            made->ring_ = previous != nullptr && previous->ring_ && previous->ring_->fits(*made->set_)
-                              ? previous->ring_
-                              : std::make_shared<const HashRing>(*made->set_);
+            made->ring_ =
+                previous != nullptr && previous->ring_ && previous->ring_->fits(*made->set_)
+                    ? previous->ring_
+                    : std::make_shared<const HashRing>(*made->set_);
             break;
         case Strategy::active_active:
         case Strategy::round_robin:
         case Strategy::random:
-        case Strategy::least_request: break;
+        case Strategy::least_request:
+            break;
     }
     return made;
+}
+
+/// Who may be asked at all, best first; those without weight after all others.
+inline void Picker::list_all() {
+    preference_ = preference_order(*set_, options_.local_zone);
+    const auto has_weight = [&](std::size_t index) {
+        return set_->entries()[index].info->weight > 0;
+    };
+    const auto end = std::stable_partition(preference_.begin(), preference_.end(), has_weight);
+    for (auto index = preference_.begin(); index != end; ++index) {
+        const EndpointSet::Entry& entry = set_->entries()[*index];
+        if (entry.node->stats().usability() == Usability::probing) {
+            probing_.push_back(&entry);
+        }
+    }
 }
 
 /// One list, best first: strict order knows no spilling.
 inline void Picker::order_candidates() {
     Tier all;
     for (Tier& tier : tiers_) {
-        all.candidates.insert(all.candidates.end(), tier.candidates.begin(),
-                              tier.candidates.end());
+        all.candidates.insert(all.candidates.end(), tier.candidates.begin(), tier.candidates.end());
     }
     all.share_until = std::uint64_t{1} << 32U;
     if (options_.strategy == Strategy::active_passive && !options_.active.empty()) {
@@ -128,15 +142,20 @@ inline std::uint32_t Picker::choose(const Tier& tier, const PickRequest& request
     switch (options_.strategy) {
         case Strategy::active_passive:
         case Strategy::first:
-        case Strategy::consistent_hash: return InOrder{}.choose(tier, request, lane);
-        case Strategy::round_robin: return RoundRobin{}.choose(tier, request, lane);
-        case Strategy::random: return RandomChoice{}.choose(tier, request, lane);
+        case Strategy::consistent_hash:
+            return InOrder{}.choose(tier, request, lane);
+        case Strategy::round_robin:
+            return RoundRobin{}.choose(tier, request, lane);
+        case Strategy::random:
+            return RandomChoice{}.choose(tier, request, lane);
         case Strategy::weighted:
             return weights_[static_cast<std::size_t>(&tier - tiers_.data())].choose(tier, request,
                                                                                     lane);
         case Strategy::active_active:
-        case Strategy::least_request: return LeastRequest{}.choose(tier, request, lane);
-        case Strategy::peak_ewma: return peak_ewma_.choose(tier, request, lane);
+        case Strategy::least_request:
+            return LeastRequest{}.choose(tier, request, lane);
+        case Strategy::peak_ewma:
+            return peak_ewma_.choose(tier, request, lane);
     }
     return 0;
 }
@@ -155,6 +174,18 @@ inline bool Picker::admit(const EndpointSet::Entry& entry, const PickRequest& re
     return true;
 }
 
+/// Its one call is under way and nothing but what is down is left.
+inline bool Picker::admit_doubtful(const EndpointSet::Entry& entry, const PickRequest& request,
+                                   Pick& pick) const noexcept {
+    if (entry.node->stats().usability() != Usability::probing ||
+        request.tried->contains(entry.node.get())) {
+        return false;
+    }
+    pick.entry = &entry;
+    pick.why = Pick::Why::picked;
+    return true;
+}
+
 /// An endpoint in doubt gets its one call before anything else: only calls can prove it, and with
 /// strict orders it would never see one.
 inline bool Picker::pick_probe(const PickRequest& request, Pick& pick) const noexcept {
@@ -162,16 +193,24 @@ inline bool Picker::pick_probe(const PickRequest& request, Pick& pick) const noe
         return false;
     }
     for (const EndpointSet::Entry* entry : probing_) {
-        EndpointStats& stats = entry->node->stats();
-        if (stats.usability() == Usability::probing && !request.tried->contains(entry->node.get()) &&
-            stats.try_take_probe(request.now, options_.probe_hold)) {
-            pick.entry = entry;
-            pick.why = Pick::Why::picked;
-            pick.probe = true;
+        if (take_probe(*entry, request, pick)) {
             return true;
         }
     }
     return false;
+}
+
+inline bool Picker::take_probe(const EndpointSet::Entry& entry, const PickRequest& request,
+                               Pick& pick) const noexcept {
+    EndpointStats& stats = entry.node->stats();
+    if (stats.usability() != Usability::probing || request.tried->contains(entry.node.get()) ||
+        !stats.try_take_probe(request.now, options_.probe_hold)) {
+        return false;
+    }
+    pick.entry = &entry;
+    pick.why = Pick::Why::picked;
+    pick.probe = true;
+    return true;
 }
 
 /// From the key's point round the ring. One that carries more than 1.25 times what others do is
@@ -184,59 +223,66 @@ inline Pick Picker::pick_hashed(const PickRequest& request, Lane& lane) const no
     }
     const Usability worst = panic_ ? Usability::ejected : Usability::usable;
     std::size_t at = ring_->find(request.hash);
+    Pick busy;
     for (int step = 0; step < most_steps; ++step) {
         const EndpointSet::Entry& entry = set_->entries()[ring_->owner(at)];
-        if (admit(entry, request, worst, pick) && !overloaded(entry.node->stats(), lane)) {
-            return pick;
+        if (admit(entry, request, worst, pick)) {
+            if (!overloaded(entry, lane)) {
+                return pick;
+            }
+            busy = busy.entry == nullptr ? pick : busy;
         }
         at = ring_->after(at);
     }
-    if (pick.entry != nullptr) {
-        return pick; // all passed over were merely busy
-    }
-    return pick_anything(request);
+    // All passed over were merely busy: then the key's own one.
+    return busy.entry != nullptr ? busy : pick_anything(request);
 }
 
-inline bool Picker::overloaded(const EndpointStats& stats, Lane& lane) const noexcept {
+/// In flight for its weight, against a few others drawn at random.
+inline bool Picker::overloaded(const EndpointSet::Entry& entry, Lane& lane) const noexcept {
     constexpr std::uint32_t worth_a_look = 8;
-    const std::uint32_t own = stats.in_flight();
+    const std::uint32_t own = entry.node->stats().in_flight();
     if (own < worth_a_look || tiers_.empty()) {
         return false;
     }
     const Tier& tier = tiers_.front();
-    std::uint32_t others = 0;
+    double others = 0; // for one unit of weight
     constexpr std::uint32_t samples = 4;
     for (std::uint32_t i = 0; i < samples; ++i) {
-        others += tier.candidates[lane.below(tier.size())].stats->in_flight();
+        const Candidate& other = tier.candidates[lane.below(tier.size())];
+        others += static_cast<double>(other.stats->in_flight()) / other.weight;
     }
-    return static_cast<double>(own) > 1.25 * (static_cast<double>(others) / samples + 1);
+    const double fair = others / samples * entry.info->weight + 1;
+    return static_cast<double>(own) > 1.25 * fair;
 }
 
-/// The slow path: nothing the table proposes can be used. All endpoints in order of preference, from
-/// good to bad; those that are down only in panic, and those that drain never.
+/// The slow path: nothing the table proposes can be used. All endpoints in order of preference,
+/// from good to bad; those that drain never.
 inline Pick Picker::pick_anything(const PickRequest& request) const noexcept {
     Pick pick;
     if (set_->empty()) {
         pick.why = Pick::Why::no_endpoints;
         return pick;
     }
+    const auto any = [&](const auto& acceptable) noexcept {
+        return std::any_of(preference_.begin(), preference_.end(),
+                           [&](std::size_t index) { return acceptable(set_->entries()[index]); });
+    };
+    const auto up_to = [&](Usability worst) noexcept {
+        return any([&](const auto& entry) { return admit(entry, request, worst, pick); });
+    };
+    // Better the one in doubt than one known to be bad.
+    const auto in_doubt = [&](const auto& entry) { return take_probe(entry, request, pick); };
+    if (up_to(Usability::usable) || any(in_doubt)) {
+        return pick;
+    }
     const bool desperate = options_.panic_threshold > 0;
-    for (const Usability worst : {Usability::usable, Usability::ejected, Usability::down}) {
-        if (worst != Usability::usable && !desperate) {
-            break;
-        }
-        for (const std::size_t index : preference_) {
-            if (admit(set_->entries()[index], request, worst, pick)) {
-                return pick;
-            }
-        }
-        if (worst == Usability::usable) {
-            PickRequest any = request;
-            any.may_probe = true; // better the one in doubt than one known to be bad
-            if (pick_probe(any, pick)) {
-                return pick;
-            }
-        }
+    const auto beside_the_probe = [&](const auto& entry) {
+        return admit_doubtful(entry, request, pick);
+    };
+    if (desperate &&
+        (up_to(Usability::ejected) || any(beside_the_probe) || up_to(Usability::down))) {
+        return pick;
     }
     pick.why = Pick::Why::none_usable;
     for (const EndpointSet::Entry& entry : set_->entries()) {
