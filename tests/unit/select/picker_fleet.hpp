@@ -13,14 +13,27 @@
 namespace picker_fleet {
 
 using namespace std::chrono_literals;
-using namespace failover;
+using failover::Duration;
+using failover::Endpoint;
+using failover::EndpointNode;
+using failover::EndpointSet;
+using failover::EndpointStats;
+using failover::Lane;
+using failover::mix_hash;
+using failover::Pick;
+using failover::Picker;
+using failover::PickerOptions;
+using failover::Strategy;
+using failover::TimePoint;
+using failover::TriedSet;
+using failover::Usability;
 
 const TimePoint t0{1000s};
 
 inline Endpoint one(std::string id, std::uint32_t weight = 1, std::uint32_t priority = 0,
                     std::string zone = {}) {
-    return Endpoint{.id = std::move(id), .weight = weight, .priority = priority,
-                    .zone = std::move(zone)};
+    return Endpoint{
+        .id = std::move(id), .weight = weight, .priority = priority, .zone = std::move(zone)};
 }
 
 /// `count` equal endpoints "e0", "e1", ...
@@ -35,8 +48,7 @@ inline std::vector<Endpoint> alike(std::size_t count) {
 /// Endpoints with a table over them and one thread's lane.
 class Fleet {
 public:
-    explicit Fleet(std::vector<Endpoint> list, PickerOptions how = {})
-        : options{std::move(how)} {
+    explicit Fleet(std::vector<Endpoint> list, PickerOptions how = {}) : options{std::move(how)} {
         EndpointSet::Entries entries;
         for (Endpoint& endpoint : list) {
             entries.push_back({std::make_shared<const Endpoint>(std::move(endpoint)),
@@ -87,10 +99,14 @@ public:
     }
     static std::string text(const Pick& pick) {
         switch (pick.why) {
-            case Pick::Why::picked: return pick.entry->info->id + (pick.probe ? " (probe)" : "");
-            case Pick::Why::no_endpoints: return "no_endpoints";
-            case Pick::Why::none_usable: return "none_usable";
-            case Pick::Why::all_tried: return "all_tried";
+            case Pick::Why::picked:
+                return pick.entry->info->id + (pick.probe ? " (probe)" : "");
+            case Pick::Why::no_endpoints:
+                return "no_endpoints";
+            case Pick::Why::none_usable:
+                return "none_usable";
+            case Pick::Why::all_tried:
+                return "all_tried";
         }
         return "?";
     }
@@ -107,7 +123,8 @@ public:
     PickerOptions options;
     std::shared_ptr<const EndpointSet> set;
     std::shared_ptr<const Picker> picker;
-    Lane lane;
+    std::unique_ptr<Lane> own_lane = std::make_unique<Lane>();
+    Lane& lane = *own_lane;
     TimePoint now = t0;
     std::uint64_t next_hash = 1;
 };
