@@ -2,7 +2,6 @@
 #include "admin_server.hpp"
 
 #include "admin_page.hpp"
-
 #include <failover/base/error.hpp>
 #include <failover/base/json.hpp>
 #include <failover/version.hpp>
@@ -11,6 +10,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -21,6 +21,7 @@
 #include <atomic>
 #include <charconv>
 #include <chrono>
+#include <exception>
 #include <list>
 #include <mutex>
 #include <optional>
@@ -39,6 +40,7 @@ constexpr auto io_timeout = std::chrono::seconds{10};
 constexpr std::uint32_t largest_head = 8U << 10U;
 constexpr std::uint64_t largest_body = 64U << 10U;
 constexpr std::size_t most_connections = 64;
+constexpr auto accept_pause = std::chrono::milliseconds{100};
 
 [[noreturn]] void refuse(const std::string& endpoint, const std::string& why) {
     throw Error{Failure{.code = make_error_code(Errc::bad_config),
@@ -51,9 +53,11 @@ tcp::endpoint parse_listen(const asio::any_io_executor& executor, const std::str
     const std::size_t colon = text.rfind(':');
     std::uint16_t port = 0;
     const char* const end = text.data() + text.size();
-    if (colon == std::string::npos ||
-        std::from_chars(text.data() + colon + 1, end, port).ptr != end || colon + 1 == text.size()) {
-        refuse(text, "allowed \"host:port\" or \":port\"");
+    const auto parsed = colon == std::string::npos
+                            ? std::from_chars_result{nullptr, std::errc::invalid_argument}
+                            : std::from_chars(text.data() + colon + 1, end, port);
+    if (parsed.ec != std::errc{} || parsed.ptr != end) {
+        refuse(text, "allowed \"host:port\" or \":port\", port 0 to 65535");
     }
     std::string host = text.substr(0, colon);
     if (host.empty()) {
@@ -87,8 +91,7 @@ std::string events_json(const EventHub& hub, std::string_view query) {
     for (const EventHub::Numbered& one : hub.since(after)) {
         const Event& event = one.event;
         out += separator;
-        out += "{\"number\":" + std::to_string(one.number) +
-               ",\"time\":" + json_time(event.time) +
+        out += "{\"number\":" + std::to_string(one.number) + ",\"time\":" + json_time(event.time) +
                ",\"kind\":" + json_quoted(to_string(event.kind)) +
                ",\"service\":" + json_quoted(event.service) +
                ",\"endpoint\":" + json_quoted(event.endpoint) +
@@ -108,12 +111,17 @@ public:
           const std::string& endpoint)
         : handlers_{std::move(handlers)},
           strand_{asio::make_strand(executor)},
-          acceptor_{strand_} {
+          acceptor_{strand_},
+          pause_{strand_} {
         const tcp::endpoint address = parse_listen(executor, endpoint);
         boost::system::error_code error;
         acceptor_.open(address.protocol(), error);
-        acceptor_.set_option(asio::socket_base::reuse_address{true}, error);
-        acceptor_.bind(address, error);
+        if (!error) {
+            acceptor_.set_option(asio::socket_base::reuse_address{true}, error);
+        }
+        if (!error) {
+            acceptor_.bind(address, error);
+        }
         if (!error) {
             acceptor_.listen(asio::socket_base::max_listen_connections, error);
         }
@@ -124,10 +132,14 @@ public:
     }
 
     void start() {
+        if (started_.exchange(true)) {
+            return;
+        }
         asio::co_spawn(strand_, accept_loop(shared_from_this()), [](const std::exception_ptr&) {});
     }
 
-    /// Callable from any thread: the handlers are cut off at once, the sockets on the strand.
+    /// Callable from any thread: the handlers are cut off at once, the sockets on
+    /// the strand.
     void stop() {
         {
             const std::lock_guard lock{mutex_};
@@ -136,6 +148,7 @@ public:
         asio::post(strand_, [self = shared_from_this()] {
             boost::system::error_code ignored;
             self->acceptor_.close(ignored);
+            self->pause_.cancel();
             for (beast::tcp_stream* stream : self->streams_) {
                 stream->close();
             }
@@ -153,7 +166,13 @@ private:
             if (error == asio::error::operation_aborted) {
                 co_return;
             }
-            if (!error && self->streams_.size() < most_connections) {
+            if (error) { // out of descriptors, say: asking again at once would only
+                         // burn the CPU
+                self->pause_.expires_after(accept_pause);
+                co_await self->pause_.async_wait(asio::redirect_error(asio::use_awaitable, error));
+                continue;
+            }
+            if (self->streams_.size() < most_connections) {
                 asio::co_spawn(self->strand_, serve(self, beast::tcp_stream{std::move(socket)}),
                                [](const std::exception_ptr&) {});
             }
@@ -161,7 +180,10 @@ private:
     }
 
     static asio::awaitable<void> serve(std::shared_ptr<State> self, beast::tcp_stream stream) {
-        const auto place = self->streams_.insert(self->streams_.end(), &stream);
+        if (!self->acceptor_.is_open()) { // stop() came between accepting and here
+            co_return;
+        }
+        const Listed listed{self->streams_, stream};
         beast::flat_buffer buffer;
         bool keep = true;
         while (keep) {
@@ -187,10 +209,23 @@ private:
                                        asio::redirect_error(asio::use_awaitable, error));
             keep = keep && !error;
         }
-        self->streams_.erase(place);
         boost::system::error_code ignored;
         stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
     }
+
+    /// Keeps a stream where stop() finds it, however its coroutine ends.
+    class Listed {
+    public:
+        Listed(std::list<beast::tcp_stream*>& all, beast::tcp_stream& one)
+            : all_{all}, place_{all.insert(all.end(), &one)} {}
+        Listed(const Listed&) = delete;
+        Listed& operator=(const Listed&) = delete;
+        ~Listed() { all_.erase(place_); }
+
+    private:
+        std::list<beast::tcp_stream*>& all_;
+        std::list<beast::tcp_stream*>::iterator place_;
+    };
 
     /// An answer for a request that could not be read; none: just close.
     static std::optional<Text> complain(const boost::system::error_code& error) {
@@ -237,13 +272,21 @@ private:
             answer.set(http::field::allow, "GET, HEAD");
             return answer;
         }
-        Text answer = route(request);
+        Text answer = safe_route(request);
         if (head) { // the length of what GET would send, and nothing of it
             const std::size_t size = answer.body().size();
             answer.body().clear();
             answer.content_length(size);
         }
         return answer;
+    }
+
+    Text safe_route(const http::request<http::string_body>& request) {
+        try {
+            return route(request);
+        } catch (const std::exception&) {
+            return plain(http::status::internal_server_error, request.version(), false);
+        }
     }
 
     Text route(const http::request<http::string_body>& request) {
@@ -279,6 +322,8 @@ private:
     AdminHandlers handlers_;
     asio::strand<asio::any_io_executor> strand_;
     tcp::acceptor acceptor_;
+    asio::steady_timer pause_;
+    std::atomic<bool> started_{false};
     std::uint16_t port_ = 0;
     std::list<beast::tcp_stream*> streams_; // of the connections being served; on the strand
     std::mutex mutex_;
@@ -289,12 +334,20 @@ AdminServer::AdminServer(const asio::any_io_executor& executor, AdminHandlers ha
                          const std::string& endpoint)
     : state_{std::make_shared<State>(executor, std::move(handlers), endpoint)} {}
 
-AdminServer::~AdminServer() { stop(); }
+AdminServer::~AdminServer() {
+    stop();
+}
 
-void AdminServer::start() { state_->start(); }
+void AdminServer::start() {
+    state_->start();
+}
 
-void AdminServer::stop() { state_->stop(); }
+void AdminServer::stop() {
+    state_->stop();
+}
 
-std::uint16_t AdminServer::port() const noexcept { return state_->port(); }
+std::uint16_t AdminServer::port() const noexcept {
+    return state_->port();
+}
 
 } // namespace failover

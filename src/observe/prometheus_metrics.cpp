@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -17,17 +18,23 @@
 namespace failover {
 namespace {
 
-using observe::DurationCounts;
 using observe::duration_bounds;
+using observe::DurationCounts;
 using observe::Families;
 using CounterSeries = observe::Series<prometheus::Counter>;
 using GaugeSeries = observe::Series<prometheus::Gauge>;
 using HistogramSeries = observe::Series<prometheus::Histogram>;
 
-double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+/// Of each second, for removing series while there are very many.
+constexpr Duration sweep_budget = std::chrono::milliseconds{20};
 
-/// Ten thousand endpoints that are only checked must be cheap: what counts calls is made at the first
-/// call, except the two counters people always look for.
+double seconds(Duration duration) {
+    return std::chrono::duration<double>(duration).count();
+}
+
+/// Ten thousand endpoints that are only checked must be cheap: what counts
+/// calls is made at the first call, except the two counters people always look
+/// for.
 class LazyCounter {
 public:
     template <class MakeLabels>
@@ -43,6 +50,9 @@ private:
     std::optional<CounterSeries> series_;
 };
 
+/// Upper bounds of check durations, in seconds. Few: each endpoint has them.
+const prometheus::Histogram::BucketBoundaries check_bounds{0.001, 0.01, 0.1, 1, 10};
+
 class PrometheusEndpointMeter final : public EndpointMeter {
 public:
     PrometheusEndpointMeter(std::shared_ptr<Families> families,
@@ -50,14 +60,12 @@ public:
                             const std::string& id)
         : families_{std::move(families)},
           durations_{std::move(durations)},
-          labels_{{"service", service}, {"endpoint", id}},
+          labels_{{"service", service}, {"endpoint", observe::label_value(id)}},
           success_{families_, families_->requests_success, labels_},
           failed_{families_, families_->requests_failed, labels_},
           unhealthy_{families_, families_->endpoint_unhealthy, labels_},
           healthy_{families_, families_->endpoint_healthy, labels_},
-          up_{families_, families_->endpoint_up, labels_},
-          checks_{families_, families_->check_duration, labels_,
-                  prometheus::Histogram::BucketBoundaries{0.001, 0.01, 0.1, 1, 10}} {}
+          up_{families_, families_->endpoint_up, labels_} {}
 
     void call_succeeded(Duration took) noexcept override {
         success_->Increment();
@@ -76,7 +84,15 @@ public:
         const auto index = static_cast<std::size_t>(outcome);
         attempts_[index].increment(families_, families_->attempts, labels);
     }
-    void check(bool, Duration took) noexcept override { checks_->Observe(seconds(took)); }
+    void check(bool passed, Duration took) noexcept override {
+        Check& one = checks_[passed ? 1 : 0];
+        std::call_once(one.made, [&] {
+            prometheus::Labels all = labels_;
+            all["result"] = passed ? "pass" : "fail";
+            one.series.emplace(families_, families_->check_duration, all, check_bounds);
+        });
+        (*one.series)->Observe(seconds(took));
+    }
     void became_unhealthy() noexcept override { unhealthy_->Increment(); }
     void became_healthy() noexcept override { healthy_->Increment(); }
     void ejected() noexcept override {
@@ -88,6 +104,11 @@ public:
     void set_usable(bool usable) noexcept override { up_->Set(usable ? 1 : 0); }
 
 private:
+    struct Check {
+        std::once_flag made;
+        std::optional<HistogramSeries> series;
+    };
+
     std::shared_ptr<Families> families_;
     std::shared_ptr<DurationCounts> durations_;
     prometheus::Labels labels_;
@@ -96,7 +117,7 @@ private:
     CounterSeries unhealthy_;
     CounterSeries healthy_;
     GaugeSeries up_;
-    HistogramSeries checks_;
+    std::array<Check, 2> checks_{};         // failed, passed
     std::array<LazyCounter, 4> attempts_{}; // by OutcomeClass
     LazyCounter ejections_;
     LazyCounter opened_;
@@ -106,8 +127,8 @@ class PrometheusServiceMeter final : public ServiceMeter {
 public:
     PrometheusServiceMeter(std::shared_ptr<Families> families, const std::string& name)
         : families_{std::move(families)},
-          name_{name},
-          labels_{{"service", name}},
+          name_{observe::label_value(name)},
+          labels_{{"service", name_}},
           durations_{families_, families_->request_duration, labels_, duration_bounds},
           untried_{families_, families_->requests_failed, with("endpoint", "")},
           retries_{families_, families_->retries, labels_},
@@ -120,13 +141,18 @@ public:
           panic_{families_, families_->panic, labels_},
           age_{families_, families_->discovery_age, labels_} {}
 
+    // Another manager may go on with the same series.
+    ~PrometheusServiceMeter() override { counts_->flush(*durations_); }
+
     std::shared_ptr<EndpointMeter> endpoint(const std::string& id, const std::string&) override {
         const std::lock_guard lock{mutex_};
         std::weak_ptr<EndpointMeter>& known = meters_[id];
         std::shared_ptr<EndpointMeter> meter = known.lock();
         if (!meter) {
             prune();
-            meter = std::make_shared<PrometheusEndpointMeter>(families_, counts_, name_, id);
+            // Not make_shared: the weak pointer kept here would keep all of its
+            // memory.
+            meter.reset(new PrometheusEndpointMeter{families_, counts_, name_, id});
             meters_[id] = meter;
         }
         return meter;
@@ -149,11 +175,13 @@ public:
     void set_discovery_age(Duration age) noexcept override { age_->Set(seconds(age)); }
     void flush() noexcept override {
         const std::lock_guard lock{mutex_};
-        counts_->flush(*durations_.operator->());
+        counts_->flush(*durations_);
+        families_->sweep(sweep_budget);
     }
 
 private:
-    /// Forgets meters that are gone, once there may be as many as there were alive last time.
+    /// Forgets meters that are gone, once there may be as many as there were
+    /// alive last time.
     void prune() {
         if (meters_.size() >= prune_at_) {
             std::erase_if(meters_, [](const auto& item) { return item.second.expired(); });

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "series.hpp"
 
+#include <failover/base/json.hpp>
+
+#include <map>
+
 namespace failover::observe {
 namespace {
 
@@ -37,19 +41,20 @@ Families::Families(std::shared_ptr<prometheus::Registry> registry)
       retries_denied{counter(*registry_, "failover_retries_denied_total",
                              "Calls that ended because the retry budget was used up.")},
       hedges{counter(*registry_, "failover_hedges_total", "Second, concurrent attempts.")},
-      fallbacks{counter(*registry_, "failover_fallbacks_total",
-                        "Answers given without the service.")},
+      fallbacks{
+          counter(*registry_, "failover_fallbacks_total", "Answers given without the service.")},
       failovers{counter(*registry_, "failover_failovers_total",
                         "Times active-passive moved to another endpoint.")},
       ejections{counter(*registry_, "failover_ejections_total",
                         "Times live traffic took an endpoint out.")},
-      breaker_opened{counter(*registry_, "failover_breaker_opened_total",
-                             "Times a circuit breaker opened.")},
+      breaker_opened{
+          counter(*registry_, "failover_breaker_opened_total", "Times a circuit breaker opened.")},
       endpoint_up{gauge(*registry_, "failover_endpoint_up",
                         "1 while calls may be sent to the endpoint, else 0.")},
       endpoints{gauge(*registry_, "failover_endpoints", "Endpoints of a service, by state.")},
       panic{gauge(*registry_, "failover_panic",
-                  "1 while so few endpoints are usable that ejected ones are tried too.")},
+                  "1 while so few endpoints are usable that ejected ones are "
+                  "tried too.")},
       discovery_age{gauge(*registry_, "failover_discovery_age_seconds",
                           "How long the provider has not answered; 0 while it does.")} {}
 
@@ -66,19 +71,75 @@ Families::~Families() {
     registry_->Remove(request_duration);
 }
 
+namespace {
+
+// prometheus-cpp cannot be asked for a family it has, so who made them must be
+// remembered here.
+struct Known {
+    struct Entry {
+        std::unique_ptr<Families> families{};
+        std::size_t users = 0;
+    };
+    std::mutex mutex;
+    std::map<const prometheus::Registry*, Entry> entries;
+};
+
+/// Never destroyed: a manager with static storage may be the last thing that
+/// ends.
+Known& known() {
+    static Known& one = *new Known;
+    return one;
+}
+
+} // namespace
+
 std::shared_ptr<Families> Families::of(const std::shared_ptr<prometheus::Registry>& registry) {
-    // prometheus-cpp cannot be asked for a family it has, so who made them must be remembered here.
-    static std::mutex mutex;
-    static std::map<const prometheus::Registry*, std::weak_ptr<Families>> known;
-    const std::lock_guard lock{mutex};
-    std::erase_if(known, [](const auto& item) { return item.second.expired(); });
-    std::weak_ptr<Families>& place = known[registry.get()];
-    std::shared_ptr<Families> families = place.lock();
-    if (!families) {
-        families = std::make_shared<Families>(registry);
-        place = families;
+    Families* families = nullptr;
+    {
+        const std::lock_guard lock{known().mutex};
+        auto found = known().entries.find(registry.get());
+        if (found == known().entries.end()) {
+            auto made = std::make_unique<Families>(registry);
+            found = known().entries.try_emplace(registry.get()).first;
+            found->second.families = std::move(made);
+        }
+        ++found->second.users;
+        families = found->second.families.get();
     }
-    return families;
+    return {families, &Families::release};
+}
+
+/// Counted and destroyed under one lock: a manager that starts meanwhile finds
+/// families that stay, or none, and never ones that are about to be removed
+/// from the registry.
+void Families::release(Families* families) noexcept {
+    const std::lock_guard lock{known().mutex};
+    const auto found = known().entries.find(&families->registry());
+    if (--found->second.users == 0) {
+        known().entries.erase(found);
+    }
+}
+
+void Families::sweep(Duration budget) {
+    const std::lock_guard lock{mutex_};
+    const TimePoint end = Clock::now() + budget;
+    while (!unused_.empty() && Clock::now() < end) {
+        const auto [series, unused] = *unused_.begin();
+        unused_.erase(unused_.begin());
+        users_.erase(series);
+        unused.remove(unused.family, series);
+    }
+}
+
+std::string label_value(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    while (!text.empty()) {
+        const std::size_t size = failover::detail::utf8_length(text);
+        out += size == 0 ? std::string_view{"\xEF\xBF\xBD"} : text.substr(0, size);
+        text.remove_prefix(size == 0 ? 1 : size);
+    }
+    return out;
 }
 
 } // namespace failover::observe

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <failover/base/time.hpp>
+
 #include <prometheus/counter.h>
 #include <prometheus/family.h>
 #include <prometheus/gauge.h>
@@ -8,25 +10,33 @@
 #include <prometheus/labels.h>
 #include <prometheus/registry.h>
 
-#include <map>
+#include <cstddef>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 
 namespace failover::observe {
 
-/// The metric families of this library in one registry, and how many meters use each series. Managers
-/// that share a registry share this, so that a series goes when its last user does and not before.
-/// Threads    safe.
+/// The metric families of this library in one registry, and how many meters use
+/// each series. Managers that share a registry share this, so that a series
+/// goes when its last user does and not before. Threads    safe.
 class Families {
 public:
+    /// From this many series on, removed ones wait for sweep(): prometheus-cpp
+    /// searches a family from its beginning for each, so that ten thousand
+    /// endpoints that go at once would take seconds.
+    static constexpr std::size_t many = 4096;
+
     explicit Families(std::shared_ptr<prometheus::Registry> registry);
     ~Families();
     Families(const Families&) = delete;
     Families& operator=(const Families&) = delete;
 
-    /// The one of `registry`; made when it has none yet.
+    /// The one of `registry`; made when it has none, and gone with the last that
+    /// was handed out.
     [[nodiscard]] static std::shared_ptr<Families> of(
         const std::shared_ptr<prometheus::Registry>& registry);
 
@@ -36,27 +46,48 @@ public:
     T& add(prometheus::Family<T>& family, const prometheus::Labels& labels, Args&&... args) {
         const std::lock_guard lock{mutex_};
         T& series = family.Add(labels, std::forward<Args>(args)...);
-        ++users_[&series];
+        if (++users_[&series] == 1) {
+            unused_.erase(&series);
+        }
         return series;
     }
 
     template <class T>
     void remove(prometheus::Family<T>& family, T& series) {
         const std::lock_guard lock{mutex_};
-        if (--users_[&series] == 0) {
-            users_.erase(&series);
-            family.Remove(&series);
+        if (--users_[&series] > 0) {
+            return;
         }
+        if (users_.size() >= many) {
+            unused_[&series] = {&family, [](void* from, void* what) {
+                                    auto* owner = static_cast<prometheus::Family<T>*>(from);
+                                    owner->Remove(static_cast<T*>(what));
+                                }};
+            return;
+        }
+        users_.erase(&series);
+        family.Remove(&series);
     }
+
+    /// Removes series that wait for it, for about `budget` at most.
+    void sweep(Duration budget);
 
 private:
     using Counters = prometheus::Family<prometheus::Counter>;
     using Gauges = prometheus::Family<prometheus::Gauge>;
     using Histograms = prometheus::Family<prometheus::Histogram>;
 
+    struct Unused {
+        void* family = nullptr;
+        void (*remove)(void* family, void* series) = nullptr;
+    };
+
+    static void release(Families* families) noexcept;
+
     std::shared_ptr<prometheus::Registry> registry_;
     std::mutex mutex_;
-    std::map<const void*, std::size_t> users_;
+    std::unordered_map<void*, std::size_t> users_;
+    std::unordered_map<void*, Unused> unused_;
 
 public:
     // Names of the first six are a contract; docs/metrics.md lists them all.
@@ -94,6 +125,7 @@ public:
     Series& operator=(const Series&) = delete;
     ~Series() { families_->remove(family_, series_); }
 
+    T& operator*() const noexcept { return series_; }
     T* operator->() const noexcept { return &series_; }
 
 private:
@@ -101,5 +133,9 @@ private:
     prometheus::Family<T>& family_;
     T& series_;
 };
+
+/// `text` as a label value. Prometheus refuses a whole scrape for one byte that
+/// is not UTF-8, and names come from discovery: such bytes become U+FFFD.
+[[nodiscard]] std::string label_value(std::string_view text);
 
 } // namespace failover::observe

@@ -18,9 +18,11 @@
 namespace failover {
 
 /// Hands events to their subscribers and remembers the last ones.
-/// Threads    safe. A subscriber is called by one thread at a time, in the order of publish().
-/// Blocks     dropping a Subscription waits for its handler when that runs on another thread, so that
-///            nothing the handler uses is needed afterwards; from inside the handler it does not.
+/// Threads    safe. A subscriber is called by one thread at a time, in the
+/// order of publish(). Blocks     dropping a Subscription waits for its handler
+/// when that runs on another thread, so that
+///            nothing the handler uses is needed afterwards; from inside the
+///            handler it does not.
 class EventHub : public std::enable_shared_from_this<EventHub> {
 public:
     static constexpr std::size_t remembered = 256;
@@ -42,6 +44,7 @@ public:
             if (closed_) {
                 return {};
             }
+            subscriber->after = last_number_;
             subscribers_.push_back(subscriber);
         }
         Subscriber* const raw = subscriber.get();
@@ -50,8 +53,10 @@ public:
         return Subscription{std::move(token)};
     }
 
+    /// May return before the handlers have run: whichever thread is already
+    /// calling them goes on with this event, so that all subscribers see one
+    /// order, that of the numbers.
     void publish(const Event& event) {
-        std::vector<std::shared_ptr<Subscriber>> subscribers;
         {
             const std::lock_guard lock{mutex_};
             if (closed_) {
@@ -61,10 +66,19 @@ public:
             if (ring_.size() > remembered) {
                 ring_.pop_front();
             }
-            subscribers = subscribers_;
+            waiting_.push_back(ring_.back());
+            if (std::exchange(delivering_, true)) {
+                return;
+            }
         }
-        for (const std::shared_ptr<Subscriber>& subscriber : subscribers) {
-            call(*subscriber, event);
+        Numbered next;
+        std::vector<std::shared_ptr<Subscriber>> subscribers;
+        while (take(next, subscribers)) {
+            for (const std::shared_ptr<Subscriber>& subscriber : subscribers) {
+                if (next.number > subscriber->after) {
+                    call(*subscriber, next.event);
+                }
+            }
         }
     }
 
@@ -77,12 +91,14 @@ public:
         return events;
     }
 
-    /// No handler runs once this has returned, and none will, except the one it is called from.
+    /// No handler runs once this has returned, and none will, except the one it
+    /// is called from.
     void close() {
         std::vector<std::shared_ptr<Subscriber>> subscribers;
         {
             const std::lock_guard lock{mutex_};
             closed_ = true;
+            waiting_.clear();
             subscribers.swap(subscribers_);
         }
         for (const std::shared_ptr<Subscriber>& subscriber : subscribers) {
@@ -94,8 +110,23 @@ private:
     struct Subscriber {
         std::recursive_mutex running; // recursive: a handler may drop its own subscription
         std::function<void(const Event&)> handler;
+        std::uint64_t after = 0; // number of the last event before it subscribed
         bool active = true;
     };
+
+    /// The next event and who is to hear it; false when there is none: then
+    /// another may deliver.
+    bool take(Numbered& next, std::vector<std::shared_ptr<Subscriber>>& subscribers) {
+        const std::lock_guard lock{mutex_};
+        if (waiting_.empty()) {
+            delivering_ = false;
+            return false;
+        }
+        next = std::move(waiting_.front());
+        waiting_.pop_front();
+        subscribers = subscribers_;
+        return true;
+    }
 
     static void silence(Subscriber& subscriber) {
         const std::lock_guard lock{subscriber.running};
@@ -135,7 +166,9 @@ private:
     mutable std::mutex mutex_;
     std::vector<std::shared_ptr<Subscriber>> subscribers_;
     std::deque<Numbered> ring_;
+    std::deque<Numbered> waiting_; // published, not yet delivered
     std::uint64_t last_number_ = 0;
+    bool delivering_ = false;
     bool closed_ = false;
 };
 

@@ -61,6 +61,12 @@ public:
         return state_ = State::half_open;
     }
 
+    /// Closed, and nothing counted.
+    void reset() noexcept {
+        window_.clear();
+        state_ = State::closed;
+    }
+
     [[nodiscard]] SlidingWindow::Counts counts(TimePoint now) const noexcept {
         return window_.counts(now);
     }

@@ -28,7 +28,9 @@ struct EjectionCounts {
         return max_ratio > 0;
     }
     const std::size_t all = counts.usable + counts.ejected + counts.down;
-    return static_cast<double>(counts.ejected + 1) <= max_ratio * static_cast<double>(all);
+    constexpr double hair = 1e-9; // 0.3 * 10 falls short of 3 by rounding
+    return static_cast<double>(counts.ejected + 1) <=
+           max_ratio * static_cast<double>(all) + hair;
 }
 
 } // namespace failover

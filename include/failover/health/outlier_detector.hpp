@@ -29,8 +29,11 @@ public:
             errors_ = local_errors_ = 0;
             return false;
         }
-        errors_ = sample.fault == CallFault::server_error ? errors_ + 1 : errors_;
-        local_errors_ = sample.fault == CallFault::local ? local_errors_ + 1 : local_errors_;
+        // An answer, even a bad one, ends a run of calls that got none. The other way round it does
+        // not: silence is no sign that the errors are over.
+        const bool local = sample.fault == CallFault::local;
+        local_errors_ = local ? local_errors_ + 1 : 0;
+        errors_ = local ? errors_ : errors_ + 1;
         return errors_ >= options_.consecutive_errors ||
                local_errors_ >= options_.consecutive_local_errors;
     }
@@ -41,10 +44,11 @@ public:
         for (std::uint32_t i = 0; i < times_ && span < options_.max_ejection; ++i) {
             span *= 2;
         }
+        // Repetitions beyond the longest ejection would only make forgiving them take longer.
+        times_ = span < options_.max_ejection ? times_ + 1 : times_;
         span = std::min(span, options_.max_ejection);
         const auto half = static_cast<double>(span.count()) / 2;
         const Duration jittered{static_cast<Duration::rep>(half + half * rng.uniform())};
-        times_ = std::min(times_ + 1, most_times);
         errors_ = local_errors_ = 0;
         until_ = now + std::max(jittered, Duration{1});
         healthy_since_.reset();
@@ -76,8 +80,6 @@ public:
     [[nodiscard]] std::uint32_t local_errors() const noexcept { return local_errors_; }
 
 private:
-    static constexpr std::uint32_t most_times = 32;
-
     OutlierOptions options_;
     std::uint32_t errors_ = 0;
     std::uint32_t local_errors_ = 0;

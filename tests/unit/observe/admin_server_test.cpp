@@ -14,6 +14,7 @@
 #include <chrono>
 #include <memory>
 #include <poll.h>
+#include <stdexcept>
 #include <string>
 #include <sys/socket.h>
 #include <thread>
@@ -43,7 +44,8 @@ public:
         }
         return true;
     }
-    /// Waits for bytes or the end for at most `limit`; false when the connection has ended.
+    /// Waits for bytes or the end for at most `limit`; false when the connection
+    /// has ended.
     bool read_some(std::chrono::milliseconds limit) {
         pollfd waiting{fd_.get(), POLLIN, 0};
         if (::poll(&waiting, 1, static_cast<int>(limit.count())) == 0) {
@@ -238,7 +240,8 @@ TEST_F(AdminServerTest, pipelined_requests_are_answered_in_order) {
 
 TEST_F(AdminServerTest, garbage_is_refused_and_the_next_client_served) {
     for (const std::string& garbage :
-         {std::string{"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 hello over TLS\r\n\r\n"},
+         {std::string{"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 hello over "
+                      "TLS\r\n\r\n"},
           std::string{"GET\r\n\r\n"}, std::string{"GET / HTTP/9.9\r\n\r\n"},
           std::string{"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"}, std::string(200, '\0'),
           std::string{"GET / HTTP/1.1\r\nHost x\r\n\r\n"},
@@ -325,8 +328,8 @@ TEST(AdminServerEndpoint, a_taken_port_is_named_with_its_reason) {
 }
 
 TEST(AdminServerEndpoint, malformed_ones_are_refused) {
-    for (const char* bad :
-         {"", "9090", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:-1", "127.0.0.1:1x", "[::1:80"}) {
+    for (const char* bad : {"", "9090", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:-1",
+                            "127.0.0.1:65536", "127.0.0.1:99999", "127.0.0.1:1x", "[::1:80"}) {
         EXPECT_NE(refusal(bad), "") << bad;
     }
 }
@@ -335,6 +338,22 @@ TEST(AdminServerEndpoint, names_and_all_interfaces_are_accepted) {
     for (const char* good : {"127.0.0.1:0", ":0", "localhost:0"}) {
         EXPECT_EQ(refusal(good), "") << good;
     }
+}
+
+TEST(AdminServerFailure, a_handler_that_throws_is_a_500_and_stop_still_works) {
+    asio::io_context io;
+    AdminHandlers handlers;
+    handlers.metrics = []() -> std::string { throw std::runtime_error{"broken"}; };
+    AdminServer server{io.get_executor(), std::move(handlers), "127.0.0.1:0"};
+    server.start();
+    server.start();
+    std::thread thread{[&io] { io.run(); }};
+    RawClient client{server.port()};
+    client.send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    const std::string answer = client.read_all();
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 500 ")) << answer;
+    server.stop();
+    thread.join();
 }
 
 TEST(AdminServerEndpoint, port_0_takes_a_free_one_and_says_which) {

@@ -164,6 +164,48 @@ TEST(EventHub, a_subscription_may_outlive_its_hub) {
     EXPECT_FALSE(subscription);
 }
 
+TEST(EventHub, an_event_published_by_a_handler_comes_after_the_one_it_handles) {
+    const auto hub = std::make_shared<EventHub>();
+    std::vector<std::string> seen;
+    const Subscription first = hub->subscribe([&](const Event& event) {
+        if (event.reason == "cause") {
+            hub->publish(event_of("effect"));
+        }
+    });
+    const Subscription second =
+        hub->subscribe([&](const Event& event) { seen.push_back(event.reason); });
+    hub->publish(event_of("cause"));
+    EXPECT_EQ(seen, (std::vector<std::string>{"cause", "effect"}));
+}
+
+TEST(EventHub, all_handlers_see_the_one_order_of_the_numbers_whoever_publishes) {
+    const auto hub = std::make_shared<EventHub>();
+    std::vector<std::string> heard;
+    const Subscription listener =
+        hub->subscribe([&](const Event& event) { heard.push_back(event.reason); });
+    for (int round = 0; round < 200; ++round) {
+        heard.clear();
+        const auto known = hub->since(0);
+        const std::uint64_t before = known.empty() ? 0 : known.back().number;
+        std::vector<std::thread> publishers;
+        for (int publisher = 0; publisher < 3; ++publisher) {
+            publishers.emplace_back([&hub, publisher] {
+                for (int i = 0; i < 50; ++i) {
+                    hub->publish(event_of(std::to_string(publisher) + '.' + std::to_string(i)));
+                }
+            });
+        }
+        for (std::thread& publisher : publishers) {
+            publisher.join();
+        }
+        std::vector<std::string> numbered;
+        for (const EventHub::Numbered& one : hub->since(before)) {
+            numbered.push_back(one.event.reason);
+        }
+        ASSERT_EQ(heard, numbered) << "round " << round;
+    }
+}
+
 TEST(EventHub, each_publisher_is_heard_in_its_own_order_while_others_come_and_go) {
     const auto hub = std::make_shared<EventHub>();
     std::vector<std::vector<int>> heard(3);

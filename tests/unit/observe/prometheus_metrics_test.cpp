@@ -45,8 +45,9 @@ struct Family {
     std::map<std::string, double> samples{};
 };
 
-/// Reads the text format and says what promtool would: each family once and in one piece, help and
-/// type before samples, counters called _total, histograms cumulative and complete.
+/// Reads the text format and says what promtool would: each family once and in
+/// one piece, help and type before samples, counters called _total, histograms
+/// cumulative and complete.
 class Exposition {
 public:
     explicit Exposition(const std::string& text) {
@@ -265,6 +266,68 @@ TEST(PrometheusMetrics, the_page_lists_exactly_the_names_and_labels_there_are) {
         }
     }
     EXPECT_EQ(documented, real);
+}
+
+TEST(PrometheusMetrics, checks_are_told_apart_by_their_result) {
+    const auto metrics = make_metrics(nullptr);
+    const auto service = metrics->service("billing");
+    const auto endpoint = service->endpoint("b-1", "10.0.0.1:80");
+    endpoint->check(true, 5ms);
+    endpoint->check(true, 5ms);
+    endpoint->check(false, 3s);
+    const std::string text = metrics->expose();
+    const std::string count = R"(failover_health_check_duration_seconds_count{endpoint="b-1",)";
+    EXPECT_EQ(value(text, count + R"(result="pass",service="billing"})"), 2);
+    EXPECT_EQ(value(text, count + R"(result="fail",service="billing"})"), 1);
+}
+
+TEST(PrometheusMetrics, names_that_are_not_utf_8_do_not_spoil_the_scrape) {
+    const auto metrics = make_metrics(nullptr);
+    const auto service = metrics->service("bill\xff");
+    const auto endpoint = service->endpoint("b\xc3(", "10.0.0.1:80");
+    EXPECT_EQ(value(metrics->expose(),
+                    "failover_endpoint_up{endpoint=\"b\xef\xbf\xbd(\","
+                    "service=\"bill\xef\xbf\xbd\"}"),
+              0);
+}
+
+TEST(PrometheusMetrics, very_many_series_are_removed_in_portions_and_may_come_back_before) {
+    const auto metrics = make_metrics(nullptr);
+    const auto service = metrics->service("billing");
+    std::vector<std::shared_ptr<EndpointMeter>> endpoints;
+    for (int i = 0; i < 2000; ++i) {
+        endpoints.push_back(service->endpoint("b-" + std::to_string(i), "10.0.0.1:80"));
+    }
+    endpoints.clear();
+    auto back = service->endpoint("b-7", "10.0.0.1:80");
+    back->call_succeeded(1ms);
+    const std::string success =
+        R"(failover_requests_success_total{endpoint="b-7",service="billing"})";
+    for (int portion = 0; portion < 1000 && has(metrics->expose(), "b-8\""); ++portion) {
+    }
+    EXPECT_EQ(value(metrics->expose(), success), 1);
+    back.reset();
+    for (int portion = 0; portion < 1000 && has(metrics->expose(), "\"b-"); ++portion) {
+    }
+    EXPECT_FALSE(has(metrics->expose(), "\"b-"));
+}
+
+TEST(PrometheusMetrics, managers_may_start_while_others_end_on_one_registry) {
+    const auto registry = std::make_shared<prometheus::Registry>();
+    std::vector<std::thread> managers;
+    for (int i = 0; i < 3; ++i) {
+        managers.emplace_back([&registry] {
+            for (int round = 0; round < 300; ++round) {
+                const auto metrics = make_metrics(registry);
+                const auto service = metrics->service("billing");
+                service->endpoint("b-1", "10.0.0.1:80")->call_succeeded(1ms);
+            }
+        });
+    }
+    for (std::thread& manager : managers) {
+        manager.join();
+    }
+    EXPECT_TRUE(registry->Collect().empty());
 }
 
 TEST(PrometheusMetrics, an_endpoint_has_one_meter_while_someone_holds_it) {

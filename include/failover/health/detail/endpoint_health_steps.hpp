@@ -90,8 +90,9 @@ inline HealthChange EndpointHealth::finish(HealthChange change, TimePoint now) {
 inline HealthChange EndpointHealth::on_check(const CheckResult& check, TimePoint now) {
     HealthChange change = begin();
     const bool first = verdict_.state() == Verdict::State::unknown;
-    const bool moved = verdict_.record(check.passed);
     const bool asked = check.drain_requested;
+    // Asking to be drained is an answer: it says nothing of being broken.
+    const bool moved = !asked && verdict_.record(check.passed);
     if (asked != asked_to_drain_ && (asked || check.passed)) {
         asked_to_drain_ = asked;
         change.add(asked ? HealthEdge::draining : HealthEdge::undrained);
@@ -99,9 +100,11 @@ inline HealthChange EndpointHealth::on_check(const CheckResult& check, TimePoint
     }
     if (check.passed) {
         proven_ = true;
-        if (representative_ && traffic_ != Traffic::in) {
+        if (representative_ && change.from != Usability::usable) {
             traffic_ = Traffic::in;
             outlier_.readmit();
+            breaker_.reset();
+            change.reason = "a check that stands for calls passed";
         }
     }
     if (moved && verdict_.state() == Verdict::State::unhealthy) {
@@ -150,11 +153,11 @@ inline void EndpointHealth::on_traffic(const CallSample& sample, TimePoint now, 
     if (traffic_ == Traffic::ejected || !outlier_.record(sample)) {
         return;
     }
-    const std::uint32_t local = outlier_.local_errors();
     if (may_eject) {
+        const bool local = sample.fault == CallFault::local;
         eject(now, rng,
-              local > 0 ? std::to_string(local) + " calls in a row got no answer"
-                        : std::to_string(outlier_.errors()) + " calls in a row failed",
+              local ? std::to_string(outlier_.local_errors()) + " calls in a row got no answer"
+                    : std::to_string(outlier_.errors()) + " calls in a row failed",
               change);
     } else if (!denied_) {
         denied_ = true;
@@ -171,6 +174,7 @@ inline void EndpointHealth::on_probe(const CallSample& sample, TimePoint now, Rn
     if (++probes_passed_ >= probes_needed_) {
         traffic_ = Traffic::in;
         outlier_.readmit();
+        breaker_.reset(); // what it counted belongs to the time before
         change.changed = true;
         change.reason = "calls succeed again";
     }
