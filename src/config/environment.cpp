@@ -24,8 +24,8 @@ void expand_one(std::string_view inside, Expansion& expansion) {
     const std::size_t split = inside.find(":-");
     const std::string name{inside.substr(0, split)};
     if (!is_name(name)) {
-        expansion.error = "\"${" + std::string{inside} +
-                          "}\" names no variable; allowed ${NAME} and ${NAME:-default}";
+        // Without the text: it may be part of a secret.
+        expansion.error = "a \"${...}\" names no variable; allowed ${NAME} and ${NAME:-default}";
         return;
     }
     if (const char* value = std::getenv(name.c_str())) {

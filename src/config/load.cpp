@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: MIT
-#include <failover/config/load.hpp>
-
 #include "parts.hpp"
-
+#include <failover/config/load.hpp>
 #include <failover/config/validate.hpp>
+
+#include <yaml-cpp/depthguard.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <fstream>
-#include <sstream>
 
 namespace failover {
 namespace {
 
-constexpr std::uintmax_t largest_file = std::uintmax_t{4} << 20U;
-constexpr int deepest_nesting = 64;
+constexpr std::size_t largest_file = std::size_t{4} << 20U;
 
 std::string summary(const std::vector<ConfigIssue>& issues) {
     std::string text;
@@ -29,56 +28,55 @@ std::string summary(const std::vector<ConfigIssue>& issues) {
     throw ConfigError{{ConfigIssue{.file = file, .line = line, .message = std::move(message)}}};
 }
 
-/// Brackets and braces nest without end for free; yaml-cpp would recurse into them. Counting them
-/// as text overestimates at worst.
-void refuse_deep_nesting(const std::string& file, std::string_view text) {
-    int depth = 0;
-    int line = 1;
-    for (const char c : text) {
-        line += c == '\n' ? 1 : 0;
-        depth += c == '[' || c == '{' ? 1 : 0;
-        depth -= (c == ']' || c == '}') && depth > 0 ? 1 : 0;
-        if (depth > deepest_nesting) {
-            refuse(file, line, "lists and maps nest deeper than " +
-                                   std::to_string(deepest_nesting) + " levels");
+/// Steps from `node` to what the front of `key` names: "name", "name.rest" or "name[2].rest".
+/// Returns how much of `key` was used, 0 when nothing fits.
+std::size_t step(YAML::Node& node, std::string_view key, int& line) {
+    std::size_t best = 0;
+    YAML::Node next;
+    for (const auto& item : node) {
+        const std::string& name = item.first.Scalar();
+        const bool fits =
+            !name.empty() && key.starts_with(name) &&
+            (key.size() == name.size() || key[name.size()] == '.' || key[name.size()] == '[');
+        // A name may itself contain dots: the longest that fits counts.
+        if (fits && name.size() > best) {
+            best = name.size();
+            line = item.first.Mark().line + 1;
+            next.reset(item.second);
         }
     }
+    if (best == 0) {
+        return 0;
+    }
+    node.reset(next);
+    std::size_t index = 0;
+    const char* const end = key.data() + key.size();
+    if (best < key.size() && key[best] == '[' && node.IsSequence()) {
+        const auto parsed = std::from_chars(key.data() + best + 1, end, index);
+        if (parsed.ec == std::errc{} && parsed.ptr != end && index < node.size()) {
+            node.reset(node[index]);
+            line = node.Mark().line + 1;
+            best = static_cast<std::size_t>(parsed.ptr - key.data()) + 1;
+        }
+    }
+    return best;
 }
 
 /// The line of the deepest part of `key` that the file has.
 int line_of(YAML::Node node, std::string_view key) {
     int line = 0;
     while (!key.empty() && node.IsDefined() && node.IsMap()) {
-        bool found = false;
-        // A name may itself contain dots: take the longest key that fits.
-        std::string_view best;
-        for (const auto& item : node) {
-            const std::string name = item.first.Scalar();
-            const bool fits = key.starts_with(name) &&
-                              (key.size() == name.size() || key[name.size()] == '.');
-            if (fits && name.size() >= best.size()) {
-                best = key.substr(0, name.size());
-                found = true;
-            }
-        }
-        if (!found) {
+        const std::size_t used = step(node, key, line);
+        if (used == 0) {
             break;
         }
-        for (const auto& item : node) {
-            if (item.first.Scalar() == best) {
-                line = item.first.Mark().line + 1;
-                node.reset(item.second);
-                break;
-            }
-        }
-        key.remove_prefix(std::min(key.size(), best.size() + 1));
+        key.remove_prefix(std::min(key.size(), used + 1));
     }
     return line;
 }
 
 Config read(const YAML::Node& document, config::LoadState& state) {
     Config config;
-    config.source = state.file;
     {
         config::YamlReader root{document, "", state};
         config::read_observation(root, state, config);
@@ -90,9 +88,7 @@ Config read(const YAML::Node& document, config::LoadState& state) {
         issue.file = state.file;
         issue.line = line_of(document, issue.key);
         // What could not be read kept its default: one complaint about a key is enough.
-        const bool known = std::any_of(state.issues.begin(), state.issues.end(),
-                                       [&](const ConfigIssue& one) { return one.key == issue.key; });
-        if (!known) {
+        if (!state.complained(issue.key)) {
             state.issues.push_back(std::move(issue));
         }
     }
@@ -100,16 +96,20 @@ Config read(const YAML::Node& document, config::LoadState& state) {
 }
 
 Config parse(const std::string& file, const std::string& text) {
-    refuse_deep_nesting(file, text);
     config::LoadState state;
     state.file = file;
     Config config;
     try {
-        const YAML::Node document = YAML::Load(text);
-        if (!document.IsDefined() || document.IsNull()) {
+        const std::vector<YAML::Node> documents = YAML::LoadAll(text);
+        if (documents.empty() || documents.front().IsNull()) {
             refuse(file, 0, "the file is empty");
         }
-        config = read(document, state);
+        if (documents.size() > 1) {
+            refuse(file, documents[1].Mark().line + 1, "a second document begins; one is allowed");
+        }
+        config = read(documents.front(), state);
+    } catch (const YAML::DeepRecursion& error) {
+        refuse(file, error.mark.line + 1, "lists and maps nest too deep");
     } catch (const YAML::Exception& error) {
         refuse(file, error.mark.line + 1, "not valid YAML: " + error.msg);
     }
@@ -142,12 +142,22 @@ Config load_config(const std::filesystem::path& file) {
         refuse(name, 0, "the file is larger than 4 MiB");
     }
     std::ifstream in{file, std::ios::binary};
-    std::ostringstream text;
-    text << in.rdbuf();
     if (!in) {
         refuse(name, 0, std::string{"cannot be read: "} + std::strerror(errno));
     }
-    return parse(name, text.str());
+    // A pipe has no size beforehand: never read more than the limit.
+    std::string text(largest_file + 1, '\0');
+    in.read(text.data(), static_cast<std::streamsize>(text.size()));
+    if (in.bad()) {
+        refuse(name, 0, std::string{"cannot be read: "} + std::strerror(errno));
+    }
+    text.resize(static_cast<std::size_t>(in.gcount()));
+    if (text.size() > largest_file) {
+        refuse(name, 0, "the file is larger than 4 MiB");
+    }
+    Config config = parse(name, text);
+    config.source = name;
+    return config;
 }
 
 Config parse_config(std::string_view yaml) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "parts.hpp"
-
 #include <failover/base/attempt_log.hpp>
+#include <failover/config/duration.hpp>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <optional>
@@ -74,10 +75,32 @@ std::optional<StatusRange> parse_statuses(const std::string& text) {
     return last.ec == std::errc{} && last.ptr == end ? std::optional{range} : std::nullopt;
 }
 
+/// `key` must not be above `most`, which `limit` names. Where it is absent, its default gives way.
+void hold_below(YamlReader& reader, LoadState& state, const char* key, const char* limit,
+                Duration most, Duration& value) {
+    if (!reader.has(key)) {
+        value = most > Duration::zero() ? std::min(value, most) : value;
+    } else if (value > most && !state.complained(reader.path_of(key))) {
+        state.complain(reader.raw(key), reader.path_of(key),
+                       "found " + format_duration(value) + ", allowed at most " + limit + ", " +
+                           format_duration(most));
+    }
+}
+
+/// A shortest and a longest time: where only one is given, the default of the other gives way.
+void hold_apart(const YamlReader& reader, const char* least_key, Duration& least,
+                const char* most_key, Duration& most) {
+    if (!reader.has(most_key)) {
+        most = std::max(least, most);
+    } else if (!reader.has(least_key) && most > Duration::zero()) {
+        least = std::min(least, most);
+    }
+}
+
 void read_expected_status(YamlReader& reader, LoadState& state, std::vector<StatusRange>& out) {
     std::vector<std::string> words;
     reader.texts("expected_status", words);
-    if (words.empty()) {
+    if (!reader.has("expected_status")) {
         return;
     }
     out.clear();
@@ -122,6 +145,8 @@ void read_outlier(YAML::Node node, const std::string& path, LoadState& state,
     reader.number("consecutive_local_errors", outlier.consecutive_local_errors);
     reader.time("base_ejection", outlier.base_ejection);
     reader.time("max_ejection", outlier.max_ejection);
+    hold_apart(reader, "base_ejection", outlier.base_ejection, "max_ejection",
+               outlier.max_ejection);
     reader.time("interval", outlier.interval);
     reader.real("success_rate_stdev", outlier.success_rate_stdev);
     reader.number("success_rate_min_hosts", outlier.success_rate_min_hosts);
@@ -145,10 +170,15 @@ void read_retry(YamlReader& reader, LoadState& state, FailoverOptions& failover)
     reader.time("timeout", failover.timeout);
     reader.time("attempt_timeout", failover.attempt_timeout);
     reader.time("connect_timeout", failover.connect_timeout);
+    hold_below(reader, state, "attempt_timeout", "the timeout of the call", failover.timeout,
+               failover.attempt_timeout);
+    hold_below(reader, state, "connect_timeout", "attempt_timeout", failover.attempt_timeout,
+               failover.connect_timeout);
     {
         YamlReader backoff{reader.section("backoff"), reader.path_of("backoff"), state};
         backoff.time("base", failover.backoff.base);
         backoff.time("max", failover.backoff.max);
+        hold_apart(backoff, "base", failover.backoff.base, "max", failover.backoff.max);
     }
     {
         YamlReader budget{reader.section("retry_budget"), reader.path_of("retry_budget"), state};
@@ -157,9 +187,9 @@ void read_retry(YamlReader& reader, LoadState& state, FailoverOptions& failover)
     }
     {
         YamlReader hedge{reader.section("hedge"), reader.path_of("hedge"), state};
-        Duration after{};
+        Duration after = Duration::min();
         hedge.time("after", after);
-        if (after > Duration::zero()) {
+        if (after != Duration::min()) {
             failover.hedge.after = after;
         }
         hedge.real("max_ratio", failover.hedge.max_ratio);
@@ -182,6 +212,8 @@ void read_health_check(YAML::Node node, const std::string& path, LoadState& stat
     reader.text("path", health.path);
     reader.time("interval", health.interval);
     reader.time("timeout", health.timeout);
+    hold_below(reader, state, "timeout", "ten intervals",
+               std::min<Duration>(health.interval, std::chrono::hours{24}) * 10, health.timeout);
     reader.time("deregister_after", health.deregister_after);
     read_expected_status(reader, state, health.expected_status);
     reader.number("healthy_threshold", health.healthy_threshold);

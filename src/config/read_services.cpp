@@ -1,13 +1,21 @@
 // SPDX-License-Identifier: MIT
 #include "parts.hpp"
-
 #include <failover/base/attempt_log.hpp>
 #include <failover/config/url.hpp>
 
+#include <algorithm>
+#include <array>
 #include <optional>
+#include <set>
 
 namespace failover::config {
 namespace {
+
+constexpr std::array<std::pair<std::string_view, ProviderKind>, 3> provider_kinds{{
+    {"consul", ProviderKind::consul},
+    {"kubernetes", ProviderKind::kubernetes},
+    {"static", ProviderKind::static_list},
+}};
 
 void read_tls(YAML::Node node, const std::string& path, LoadState& state, TlsOptions& tls) {
     YamlReader reader{std::move(node), path, state};
@@ -33,6 +41,15 @@ void read_registration(YAML::Node node, const std::string& path, LoadState& stat
     }
 }
 
+/// `url` for a message: no user name, password, query or fragment.
+std::string shown(const std::string& url) {
+    if (url.find('@') != std::string::npos) {
+        return "found a URL with a user name";
+    }
+    const std::size_t end = url.find_first_of("?#");
+    return "found \"" + escaped(url.substr(0, end)) + (end == std::string::npos ? "\"" : "...\"");
+}
+
 /// "http://host:8080" into `endpoint`; false when it is more, or less, than an address.
 bool read_endpoint_url(const std::string& text, Endpoint& endpoint) {
     const std::optional<Url> url = parse_url(text);
@@ -51,8 +68,11 @@ void read_endpoint_map(const YAML::Node& node, const std::string& path, LoadStat
     std::string url;
     reader.text("url", url);
     if (!url.empty() && !read_endpoint_url(url, endpoint)) {
-        state.complain(node, path + ".url",
-                       "found \"" + escaped(url) + "\", allowed http[s]://host[:port]");
+        state.complain(node, path + ".url", shown(url) + ", allowed http[s]://host[:port]");
+    }
+    if (reader.has("url") &&
+        (reader.has("address") || reader.has("port") || reader.has("scheme"))) {
+        state.complain(node, path, "allowed either url, or address, port and scheme");
     }
     reader.text("id", endpoint.id);
     reader.text("scheme", endpoint.scheme);
@@ -98,18 +118,66 @@ void read_endpoints(YamlReader& reader, LoadState& state, std::vector<Endpoint>&
             endpoints.push_back(std::move(endpoint));
         } else {
             state.complain(item, reader.path_of(path),
-                           "found \"" + escaped(url) + "\", allowed http[s]://host[:port]");
+                           shown(url) + ", allowed http[s]://host[:port]");
         }
     }
 }
 
-void read_consul(YamlReader& reader, ConsulOptions& consul) {
-    std::vector<std::string> addresses;
-    reader.texts("address", addresses);
-    reader.texts("addresses", addresses);
-    if (!addresses.empty()) {
-        consul.addresses = std::move(addresses);
+/// "host", "host:port" or a URL as "host:port"; a URL's scheme goes to `scheme`. None: it is no
+/// address.
+std::optional<std::string> agent_address(const std::string& text, std::string& scheme) {
+    const bool full = text.find("://") != std::string::npos;
+    std::optional<Url> url = parse_url(full ? text : "http://" + text);
+    if (!url || url->path != "/") {
+        return std::nullopt;
     }
+    // The agent's own default, where the text names no port.
+    const std::size_t host = full ? text.find("://") + 3 : 0;
+    const std::size_t bracket = text.find(']', host);
+    const std::size_t from = bracket == std::string::npos ? host : bracket;
+    const bool has_port = text.find(':', from) != std::string::npos;
+    if (full) {
+        scheme = url->scheme;
+    }
+    const bool v6 = url->host.find(':') != std::string::npos;
+    return (v6 ? '[' + url->host + ']' : url->host) + ':' +
+           std::to_string(has_port ? url->port : 8500);
+}
+
+void read_agents(YamlReader& reader, LoadState& state, ConsulOptions& consul) {
+    const bool both = reader.has("address") && reader.has("addresses");
+    const std::string key = reader.has("addresses") ? "addresses" : "address";
+    std::vector<std::string> found;
+    reader.texts("address", found);
+    reader.texts("addresses", found);
+    if (both) {
+        state.complain(reader.raw(key), reader.path_of(key), "allowed either address or addresses");
+    }
+    if (found.empty()) {
+        return;
+    }
+    consul.addresses.clear();
+    std::set<std::string> schemes;
+    for (const std::string& text : found) {
+        std::string scheme = consul.scheme;
+        if (const std::optional<std::string> address = agent_address(text, scheme)) {
+            consul.addresses.push_back(*address);
+            schemes.insert(scheme);
+        } else {
+            state.complain(reader.raw(key), reader.path_of(key),
+                           shown(text) + ", allowed \"host:port\" or http[s]://host[:port]");
+        }
+    }
+    if (schemes.size() > 1) {
+        state.complain(reader.raw(key), reader.path_of(key),
+                       "http and https agents cannot be mixed");
+    }
+    consul.scheme = schemes.empty() ? consul.scheme : *schemes.begin();
+}
+
+void read_consul(YamlReader& reader, LoadState& state, ConsulOptions& consul) {
+    reader.text("scheme", consul.scheme);
+    read_agents(reader, state, consul);
     reader.secret("token", consul.token);
     reader.text("token_file", consul.token_file);
     reader.text("datacenter", consul.datacenter);
@@ -118,7 +186,6 @@ void read_consul(YamlReader& reader, ConsulOptions& consul) {
     reader.flag("passing_only", consul.passing_only);
     reader.flag("stale", consul.stale);
     reader.time("wait", consul.wait);
-    reader.text("scheme", consul.scheme);
 }
 
 void read_kubernetes(YamlReader& reader, KubernetesOptions& kubernetes) {
@@ -152,13 +219,18 @@ void read_service(YamlReader& reader, LoadState& state, ServiceConfig& service) 
         service.service_name = service.name;
     }
     switch (service.kind) {
-        case ProviderKind::consul: read_consul(reader, service.consul); break;
-        case ProviderKind::kubernetes: read_kubernetes(reader, service.kubernetes); break;
+        case ProviderKind::consul:
+            read_consul(reader, state, service.consul);
+            break;
+        case ProviderKind::kubernetes:
+            read_kubernetes(reader, service.kubernetes);
+            break;
         case ProviderKind::static_list:
             read_endpoints(reader, state, service.static_list.endpoints);
             reader.text("file", service.static_list.file);
             break;
-        case ProviderKind::custom: break;
+        case ProviderKind::custom:
+            break;
     }
     read_health_check(reader.section("health_check"), reader.path_of("health_check"), state,
                       service.health_check);
@@ -189,9 +261,20 @@ void read_services(YamlReader& root, LoadState& state, Config& config) {
     YamlReader failover{root.section("failover"), "failover", state};
     {
         YamlReader providers{failover.section("providers"), "failover.providers", state};
-        read_provider(providers, state, "consul", ProviderKind::consul, config);
-        read_provider(providers, state, "kubernetes", ProviderKind::kubernetes, config);
-        read_provider(providers, state, "static", ProviderKind::static_list, config);
+        // In file order: the first enabled service is what client() gives without a name.
+        std::vector<std::string> names = providers.keys();
+        for (const auto& [name, kind] : provider_kinds) {
+            names.push_back(std::string{name});
+        }
+        std::set<std::string> read;
+        for (const std::string& name : names) {
+            const auto* const known =
+                std::find_if(provider_kinds.begin(), provider_kinds.end(),
+                             [&](const auto& one) { return one.first == name; });
+            if (known != provider_kinds.end() && read.insert(name).second) {
+                read_provider(providers, state, name, known->second, config);
+            }
+        }
     }
     YamlReader services{failover.section("services"), "failover.services", state};
     for (const std::string& name : services.all_keys()) {

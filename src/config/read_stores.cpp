@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "parts.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace failover::config {
@@ -20,15 +21,20 @@ constexpr std::array<YamlReader::Choice<WriteAck>, 2> write_acks{{
 void read_node(YAML::Node node, const std::string& path, LoadState& state,
                DatabaseNodeConfig& out) {
     YamlReader reader{std::move(node), path, state};
+    out.path = path;
     reader.secret("url", out.url);
     reader.number("max_connections", out.max_connections);
     reader.number("max_idle_connections", out.max_idle_connections);
+    if (!reader.has("max_idle_connections")) {
+        out.max_idle_connections = std::min(out.max_idle_connections, out.max_connections);
+    }
     reader.number("weight", out.weight);
     reader.text("zone", out.zone);
 }
 
 void read_node(YAML::Node node, const std::string& path, LoadState& state, CacheNodeConfig& out) {
     YamlReader reader{std::move(node), path, state};
+    out.path = path;
     reader.secret("url", out.url);
     reader.number("db", out.db);
     reader.number("pool_size", out.pool_size);
@@ -54,8 +60,9 @@ void read_nodes(YamlReader& reader, LoadState& state, Node& primary,
                        "found " + describe(list) + ", allowed a list of maps");
         return;
     }
+    std::size_t number = 0;
     for (const YAML::Node& item : list) {
-        const std::string path = "secondaries[" + std::to_string(secondaries.size()) + ']';
+        const std::string path = "secondaries[" + std::to_string(number++) + ']';
         read_node(item, reader.path_of(path), state, secondaries.emplace_back());
     }
 }

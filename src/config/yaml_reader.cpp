@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "yaml_reader.hpp"
 
+#include "environment.hpp"
 #include <failover/base/attempt_log.hpp>
 #include <failover/config/duration.hpp>
-
-#include "environment.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -35,8 +34,13 @@ std::size_t distance(std::string_view a, std::string_view b) {
 
 void LoadState::complain(const YAML::Node& at, const std::string& key, std::string message) {
     const int line = at.IsDefined() ? at.Mark().line + 1 : 0;
-    issues.push_back(ConfigIssue{
-        .file = file, .line = line, .key = key, .message = std::move(message)});
+    issues.push_back(
+        ConfigIssue{.file = file, .line = line, .key = key, .message = std::move(message)});
+}
+
+bool LoadState::complained(const std::string& key) const {
+    return std::any_of(issues.begin(), issues.end(),
+                       [&](const ConfigIssue& issue) { return issue.key == key; });
 }
 
 std::string describe(const YAML::Node& node) {
@@ -49,7 +53,14 @@ std::string describe(const YAML::Node& node) {
     if (node.IsMap()) {
         return "a map";
     }
-    return '"' + escaped(node.Scalar()) + '"';
+    return "plain text";
+}
+
+std::string found_text(const YAML::Node& node, const std::string& expanded) {
+    if (node.IsScalar() && node.Scalar().find("${") != std::string::npos) {
+        return "found what \"" + escaped(node.Scalar()) + "\" holds";
+    }
+    return "found \"" + escaped(expanded) + '"';
 }
 
 std::string nearest(const std::string& word, const std::set<std::string>& known) {
@@ -73,7 +84,9 @@ YamlReader::YamlReader(YAML::Node node, std::string path, LoadState& state)
     }
 }
 
-YamlReader::~YamlReader() { report_unknown(); }
+YamlReader::~YamlReader() {
+    report_unknown();
+}
 
 void YamlReader::report_unknown() const {
     if (!node_.IsDefined() || !node_.IsMap()) {
@@ -139,16 +152,23 @@ YAML::Node YamlReader::section(const std::string& key) {
     return node;
 }
 
-std::vector<std::string> YamlReader::all_keys() {
+std::vector<std::string> YamlReader::keys() const {
     std::vector<std::string> keys;
+    std::set<std::string> seen;
     if (node_.IsDefined() && node_.IsMap()) {
         for (const auto& item : node_) {
-            if (item.first.IsScalar() && asked_.insert(item.first.Scalar()).second) {
+            if (item.first.IsScalar() && seen.insert(item.first.Scalar()).second) {
                 keys.push_back(item.first.Scalar());
             }
         }
     }
     return keys;
+}
+
+std::vector<std::string> YamlReader::all_keys() {
+    const std::vector<std::string> all = keys();
+    asked_.insert(all.begin(), all.end());
+    return all;
 }
 
 bool YamlReader::scalar(const YAML::Node& node, const std::string& key, const char* allowed,
@@ -168,11 +188,10 @@ bool YamlReader::scalar(const YAML::Node& node, const std::string& key, const ch
     }
     for (const std::string& name : expansion.unset) {
         if (state_.unset != nullptr) {
-            state_.unset->push_back(UnsetVariable{
-                .name = name, .key = path_of(key), .line = node.Mark().line + 1});
+            state_.unset->push_back(
+                UnsetVariable{.name = name, .key = path_of(key), .line = node.Mark().line + 1});
         } else {
-            state_.complain(node, path_of(key),
-                            "the environment variable " + name + " is not set");
+            state_.complain(node, path_of(key), "the environment variable " + name + " is not set");
         }
     }
     out = expansion.text;
@@ -203,8 +222,7 @@ void YamlReader::flag(const std::string& key, bool& out) {
     if (found == "true" || found == "false") {
         out = found == "true";
     } else {
-        state_.complain(node, path_of(key),
-                        "found \"" + escaped(found) + "\", allowed true or false");
+        state_.complain(node, path_of(key), found_text(node, found) + ", allowed true or false");
     }
 }
 
@@ -218,7 +236,7 @@ void YamlReader::time(const std::string& key, Duration& out) {
         out = *value;
     } else {
         state_.complain(node, path_of(key),
-                        "found \"" + escaped(found) + "\", allowed " + duration_forms);
+                        found_text(node, found) + ", allowed " + duration_forms);
     }
 }
 
@@ -234,7 +252,7 @@ void YamlReader::real(const std::string& key, double& out) {
         value == value) { // not a NaN
         out = value;
     } else {
-        state_.complain(node, path_of(key), "found \"" + escaped(found) + "\", allowed a number");
+        state_.complain(node, path_of(key), found_text(node, found) + ", allowed a number");
     }
 }
 
@@ -246,9 +264,9 @@ bool YamlReader::integer(const std::string& key, std::uint64_t most, std::uint64
     }
     const auto parsed = std::from_chars(found.data(), found.data() + found.size(), out);
     if (parsed.ec != std::errc{} || parsed.ptr != found.data() + found.size() || out > most) {
-        state_.complain(node, path_of(key),
-                        "found \"" + escaped(found) + "\", allowed a whole number from 0 to " +
-                            std::to_string(most));
+        state_.complain(
+            node, path_of(key),
+            found_text(node, found) + ", allowed a whole number from 0 to " + std::to_string(most));
         return false;
     }
     return true;
@@ -287,8 +305,16 @@ void YamlReader::text_map(const std::string& key,
         return;
     }
     out.clear();
+    std::set<std::string> seen;
     for (const auto& item : node) {
         std::string value;
+        if (!item.first.IsScalar() || !seen.insert(item.first.Scalar()).second) {
+            state_.complain(item.first, path_of(key),
+                            item.first.IsScalar()
+                                ? "\"" + escaped(item.first.Scalar()) + "\" stands here twice"
+                                : "found " + describe(item.first) + " as a key");
+            continue;
+        }
         if (scalar(item.second, key, "text", value)) {
             out.emplace_back(item.first.Scalar(), std::move(value));
         }

@@ -17,7 +17,7 @@
 
 namespace failover::config {
 
-/// What one load collects: problems, unset variables, and the keys that exist.
+/// What one load collects: problems and unset variables.
 struct LoadState {
     std::string file{};
     std::vector<ConfigIssue> issues{};
@@ -25,7 +25,11 @@ struct LoadState {
     std::vector<UnsetVariable>* unset = nullptr;
 
     void complain(const YAML::Node& at, const std::string& key, std::string message);
+    [[nodiscard]] bool complained(const std::string& key) const;
 };
+
+/// `found "ten"`, escaped. What came out of a variable is not shown: `found what "${X}" holds`.
+[[nodiscard]] std::string found_text(const YAML::Node& node, const std::string& expanded);
 
 /// Reads one map of the file. Each getter names a key, checks its type and leaves the target alone
 /// when the key is absent or wrong; what nobody asked for is an unknown key.
@@ -47,7 +51,9 @@ public:
     [[nodiscard]] std::string path_of(const std::string& key) const;
     /// The node below `key` whatever its type; undefined when absent.
     [[nodiscard]] YAML::Node raw(const std::string& key);
-    /// The keys of this map, in file order; marks them as known.
+    /// The keys of this map, in file order.
+    [[nodiscard]] std::vector<std::string> keys() const;
+    /// The same; marks them as known.
     [[nodiscard]] std::vector<std::string> all_keys();
 
     void text(const std::string& key, std::string& out);
@@ -84,7 +90,7 @@ public:
             }
             allowed += (allowed.empty() ? "" : ", ") + std::string{name};
         }
-        state_.complain(node, path_of(key), "found \"" + found + "\", allowed " + allowed);
+        state_.complain(node, path_of(key), found_text(node, found) + ", allowed " + allowed);
     }
 
     /// Text of a scalar with its variables expanded; false (and an issue) when it is none.
@@ -103,7 +109,8 @@ private:
     std::set<std::string> asked_;
 };
 
-/// "a list", "a map", "nothing" or the scalar itself in quotes, for messages.
+/// "a list", "a map", "plain text" or "nothing", for messages. Never the text itself: where a map
+/// was due, it may be a URL with a password.
 [[nodiscard]] std::string describe(const YAML::Node& node);
 
 /// The word of `known` nearest to `word`, when it is near enough to be meant; else empty.

@@ -19,6 +19,8 @@ struct CacheNodeConfig {
     std::uint32_t db = 0;
     /// Connections. Range 1 to 1024. Default 10.
     std::uint32_t pool_size = 10;
+    /// Dotted path in the file, for messages. Default empty: made from the position.
+    std::string path{};
 };
 
 /// `cache.providers.redis.mode`.

@@ -24,6 +24,8 @@ struct DatabaseNodeConfig {
     std::uint32_t weight = 1;
     /// Availability zone. Default empty.
     std::string zone{};
+    /// Dotted path in the file, for messages. Default empty: made from the position.
+    std::string path{};
 };
 
 /// `database.providers.postgresql`.

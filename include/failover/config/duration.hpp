@@ -3,12 +3,13 @@
 
 #include <failover/base/time.hpp>
 
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 
 namespace failover {
 namespace detail {
@@ -18,37 +19,73 @@ struct DurationUnit {
     std::int64_t nanoseconds;
 };
 
-// Longest name first, so that "ms" is not read as "m".
+// "ms" stands before "m": the first name that fits is taken.
 inline constexpr DurationUnit duration_units[] = {
-    {"ns", 1},          {"us", 1'000},         {"ms", 1'000'000},        {"s", 1'000'000'000},
-    {"m", 60'000'000'000}, {"h", 3'600'000'000'000}, {"d", 86'400'000'000'000},
+    {"ns", 1},
+    {"us", 1'000},
+    {"ms", 1'000'000},
+    {"s", 1'000'000'000},
+    {"m", 60'000'000'000},
+    {"h", 3'600'000'000'000},
+    {"d", 86'400'000'000'000},
 };
 
-/// Reads "12" or "1.5" followed by a unit off the front of `text`; nanoseconds, or none.
-inline std::optional<std::int64_t> take_duration_part(std::string_view& text) noexcept {
-    long double value = 0;
-    long double scale = 0;
+/// 146 years: no sum of a duration and a point in time that makes sense overflows.
+inline constexpr std::int64_t longest_duration = std::numeric_limits<std::int64_t>::max() / 2;
+
+/// Takes the digits off the front of `text`. None: there is no digit, or too large a number.
+inline std::optional<std::int64_t> take_whole_number(std::string_view& text) noexcept {
+    std::int64_t value = 0;
     std::size_t digits = 0;
-    while (!text.empty() && ((text[0] >= '0' && text[0] <= '9') || (text[0] == '.' && scale == 0))) {
-        if (text[0] == '.') {
-            scale = 1;
-        } else {
-            ++digits;
-            value = value * 10 + (text[0] - '0');
+    for (; digits < text.size() && text[digits] >= '0' && text[digits] <= '9'; ++digits) {
+        if (value > longest_duration / 10) {
+            return std::nullopt;
+        }
+        value = value * 10 + (text[digits] - '0');
+    }
+    text.remove_prefix(digits);
+    return digits > 0 ? std::optional{value} : std::nullopt;
+}
+
+/// Takes ".25" off the front of `text`; zero when there is none. None: a point without digits.
+inline std::optional<double> take_fraction(std::string_view& text) noexcept {
+    if (!text.starts_with('.')) {
+        return 0.0;
+    }
+    std::int64_t value = 0;
+    std::int64_t scale = 1;
+    std::size_t digits = 1;
+    for (; digits < text.size() && text[digits] >= '0' && text[digits] <= '9'; ++digits) {
+        // A double holds 15 digits; those behind are less than a nanosecond.
+        if (digits <= 15) {
+            value = value * 10 + (text[digits] - '0');
             scale *= 10;
         }
-        text.remove_prefix(1);
+    }
+    text.remove_prefix(digits);
+    if (digits == 1) {
+        return std::nullopt;
+    }
+    return static_cast<double>(value) / static_cast<double>(scale);
+}
+
+/// Takes "12" or "1.5" followed by a unit off the front of `text`; nanoseconds, or none.
+inline std::optional<std::int64_t> take_duration_part(std::string_view& text) noexcept {
+    const std::optional<std::int64_t> whole = take_whole_number(text);
+    const std::optional<double> fraction = whole ? take_fraction(text) : std::nullopt;
+    if (!fraction) {
+        return std::nullopt;
     }
     for (const DurationUnit& unit : duration_units) {
-        if (digits > 0 && text.starts_with(unit.name)) {
-            text.remove_prefix(unit.name.size());
-            const long double total =
-                value / (scale > 0 ? scale : 1) * static_cast<long double>(unit.nanoseconds);
-            if (total > static_cast<long double>(std::numeric_limits<std::int64_t>::max() / 2)) {
-                return std::nullopt;
-            }
-            return static_cast<std::int64_t>(total + 0.5L);
+        if (!text.starts_with(unit.name)) {
+            continue;
         }
+        text.remove_prefix(unit.name.size());
+        if (*whole > longest_duration / unit.nanoseconds) {
+            return std::nullopt;
+        }
+        return *whole * unit.nanoseconds +
+               static_cast<std::int64_t>(*fraction * static_cast<double>(unit.nanoseconds) + 0.5);
     }
     return std::nullopt;
 }
@@ -64,7 +101,7 @@ inline std::optional<std::int64_t> take_duration_part(std::string_view& text) no
     std::int64_t total = 0;
     while (!text.empty()) {
         const std::optional<std::int64_t> part = detail::take_duration_part(text);
-        if (!part || total > std::numeric_limits<std::int64_t>::max() - *part) {
+        if (!part || *part > detail::longest_duration - total) {
             return std::nullopt;
         }
         total += *part;
@@ -72,20 +109,26 @@ inline std::optional<std::int64_t> take_duration_part(std::string_view& text) no
     return Duration{total};
 }
 
-/// The shortest text that parse_duration() reads as `duration`: "1m30s", "250ms", "0s".
+/// The text that parse_duration() reads as `duration`: "1m30s", "250ms", "0s". A negative one gets
+/// a minus sign, for messages.
 [[nodiscard]] inline std::string format_duration(Duration duration) {
-    std::int64_t left = duration.count();
+    // Unsigned: the magnitude of the lowest value has no signed counterpart.
+    auto left = static_cast<std::uint64_t>(duration.count());
     if (left == 0) {
         return "0s";
     }
-    std::string out = left < 0 ? "-" : "";
-    left = left < 0 ? -left : left;
+    std::string out;
+    if (duration.count() < 0) {
+        out = "-";
+        left = 0 - left;
+    }
     for (std::size_t i = std::size(detail::duration_units); i-- > 0;) {
         const detail::DurationUnit& unit = detail::duration_units[i];
-        if (left >= unit.nanoseconds) {
-            out += std::to_string(left / unit.nanoseconds);
+        const auto size = static_cast<std::uint64_t>(unit.nanoseconds);
+        if (left >= size) {
+            out += std::to_string(left / size);
             out += unit.name;
-            left %= unit.nanoseconds;
+            left %= size;
         }
     }
     return out;

@@ -6,6 +6,8 @@
 #include <failover/config/duration.hpp>
 #include <failover/config/url.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include <set>
 #include <string>
 #include <string_view>
@@ -23,6 +25,8 @@ public:
     [[nodiscard]] Checker below(const std::string& key) const {
         return Checker{path_ + '.' + key, issues_};
     }
+    /// Elsewhere, into the same list.
+    [[nodiscard]] Checker other(const std::string& path) const { return Checker{path, issues_}; }
 
     void require(bool good, const std::string& key, std::string message) const {
         if (!good) {
@@ -33,8 +37,8 @@ public:
 
     void range(Duration value, const std::string& key, Duration least, Duration most) const {
         require(value >= least && value <= most, key,
-                "found " + format_duration(value) + ", allowed " + format_duration(least) +
-                    " to " + format_duration(most));
+                "found " + format_duration(value) + ", allowed " + format_duration(least) + " to " +
+                    format_duration(most));
     }
 
     void range(std::uint64_t value, const std::string& key, std::uint64_t least,
@@ -75,9 +79,11 @@ inline void check_health_check(const HealthCheckOptions& health, const Checker& 
                "path", "must begin with '/' and hold no space or control character");
     at.range(health.interval, "interval", std::chrono::milliseconds{10}, one_day);
     at.range(health.timeout, "timeout", least_time, ten_minutes);
-    at.require(health.timeout <= health.interval * 10, "timeout",
-               "found " + format_duration(health.timeout) + ", allowed at most ten intervals (" +
-                   format_duration(health.interval * 10) + ")");
+    // The default bends to a short interval; a value somebody wrote must make sense.
+    const Duration most = std::min<Duration>(health.interval, one_day) * 10;
+    at.require(health.timeout <= most || health.timeout == HealthCheckOptions{}.timeout, "timeout",
+               "found " + format_duration(health.timeout) + ", allowed at most ten intervals, " +
+                   format_duration(most));
     at.range(health.deregister_after, "deregister_after", Duration{0}, for_ever);
     at.range(health.healthy_threshold, "healthy_threshold", 1, 100);
     at.range(health.unhealthy_threshold, "unhealthy_threshold", 1, 100);
@@ -128,12 +134,14 @@ inline void check_failover(const FailoverOptions& failover, const Checker& at) {
                    failover.attempt_timeout == defaults.attempt_timeout,
                "attempt_timeout",
                "found " + format_duration(failover.attempt_timeout) +
-                   ", allowed at most the timeout of the call, " + format_duration(failover.timeout));
+                   ", allowed at most the timeout of the call, " +
+                   format_duration(failover.timeout));
     at.require(failover.connect_timeout <= failover.attempt_timeout ||
                    failover.connect_timeout == defaults.connect_timeout,
                "connect_timeout",
                "found " + format_duration(failover.connect_timeout) +
-                   ", allowed at most attempt_timeout, " + format_duration(failover.attempt_timeout));
+                   ", allowed at most attempt_timeout, " +
+                   format_duration(failover.attempt_timeout));
     at.range(failover.backoff.base, "backoff.base", least_time, one_day);
     at.range(failover.backoff.max, "backoff.max", failover.backoff.base, one_day);
     at.ratio(failover.retry_budget.ratio, "retry_budget.ratio");
@@ -156,14 +164,29 @@ inline void check_failover(const FailoverOptions& failover, const Checker& at) {
 }
 
 inline void check_endpoint(const Endpoint& endpoint, const Checker& at) {
-    at.require(!endpoint.address.empty() && !has_control(endpoint.address), "endpoints",
-               "an endpoint has no address");
-    at.require(endpoint.port != 0, "endpoints",
-               "endpoint \"" + endpoint.address + "\" has no port");
-    at.require(endpoint.scheme == "http" || endpoint.scheme == "https", "endpoints",
-               "endpoint \"" + endpoint.address + "\" has a scheme other than http and https");
-    at.require(endpoint.weight <= 65535, "endpoints",
-               "endpoint \"" + endpoint.address + "\" has a weight above 65535");
+    at.require(!endpoint.address.empty() && !has_control(endpoint.address) &&
+                   endpoint.address.find_first_of(" @/?#[]") == std::string::npos,
+               "address", "allowed a host name or an IP address without brackets");
+    at.range(endpoint.port, "port", 1, 65535);
+    at.require(endpoint.scheme == "http" || endpoint.scheme == "https", "scheme",
+               "allowed http, https");
+    at.range(endpoint.weight, "weight", 0, 65535);
+}
+
+/// "host:port", "[v6]:port"; with `any_host` also ":port", and port 0 for one that is free.
+inline bool is_host_port(std::string_view text, bool any_host) {
+    const std::size_t colon = text.rfind(':');
+    if (colon == std::string_view::npos) {
+        return false;
+    }
+    if (any_host && text.substr(colon) == ":0") {
+        return colon == 0 || is_host_port(std::string{text.substr(0, colon)} + ":1", false);
+    }
+    if (any_host && colon == 0) {
+        return parse_port(text.substr(1)).has_value();
+    }
+    Url url;
+    return parse_authority(text, url) && url.port != 0;
 }
 
 inline void check_service(const ServiceConfig& service, const Checker& at) {
@@ -174,25 +197,31 @@ inline void check_service(const ServiceConfig& service, const Checker& at) {
     at.require(service.kind != ProviderKind::custom || !service.provider_name.empty(), "provider",
                "names no provider");
     std::set<std::string> ids;
-    for (const Endpoint& endpoint : service.static_list.endpoints) {
-        check_endpoint(endpoint, at);
+    for (std::size_t i = 0; i < service.static_list.endpoints.size(); ++i) {
+        const Endpoint& endpoint = service.static_list.endpoints[i];
+        const std::string key = "endpoints[" + std::to_string(i) + ']';
+        check_endpoint(endpoint, at.below(key));
         const std::string id = endpoint.id.empty() ? host_port(endpoint) : endpoint.id;
-        at.require(ids.insert(id).second, "endpoints", "endpoint \"" + id + "\" is listed twice");
+        at.require(ids.insert(id).second, key, "the endpoint \"" + id + "\" is listed twice");
     }
-    if (service.kind == ProviderKind::static_list && service.enabled) {
+    // Where a variable is not set, a value may be missing that only the variable would give.
+    if (service.kind == ProviderKind::static_list && service.enabled && service.unset.empty()) {
         at.require(!service.static_list.endpoints.empty() || !service.static_list.file.empty(),
                    "endpoints", "lists no endpoint");
     }
     if (service.kind == ProviderKind::consul) {
         at.range(service.consul.wait, "wait", std::chrono::seconds{1}, ten_minutes);
         at.require(!service.consul.addresses.empty(), "address", "names no agent");
+        at.require(service.consul.scheme == "http" || service.consul.scheme == "https", "scheme",
+                   "allowed http, https");
     }
 }
 
 inline void check_store(Strategy strategy, Duration interval, Duration timeout,
                         std::uint32_t max_retries, const Checker& at) {
-    at.require(strategy == Strategy::active_passive || strategy == Strategy::active_active,
-               "strategy", "allowed active-passive and active-active");
+    at.require(
+        strategy == Strategy::active_passive || strategy == Strategy::active_active, "strategy",
+        std::string{"found "} + to_string(strategy) + ", allowed active-passive, active-active");
     at.range(interval, "health_check_interval", std::chrono::milliseconds{10}, one_day);
     at.range(timeout, "timeout", least_time, one_day);
     at.range(max_retries, "max_retries", 0, 16);
@@ -209,9 +238,12 @@ inline void check_cache_node(const CacheNodeConfig& node, const Checker& at) {
     at.range(node.pool_size, "pool_size", 1, 1024);
 }
 
-/// Position i among the secondaries, as the file writes it.
-inline std::string secondary_key(std::size_t i) {
-    return i == 0 ? "secondary" : "secondaries[" + std::to_string(i - 1) + ']';
+/// Where secondary number i stands: its own path, or the usual place of that position.
+inline Checker secondary(const Checker& at, const std::string& path, std::size_t i) {
+    if (!path.empty()) {
+        return at.other(path);
+    }
+    return at.below(i == 0 ? "secondary" : "secondaries[" + std::to_string(i - 1) + ']');
 }
 
 inline void check_database(const DatabaseConfig& database, std::vector<ConfigIssue>& issues) {
@@ -220,7 +252,8 @@ inline void check_database(const DatabaseConfig& database, std::vector<ConfigIss
                 database.max_retries, at.below("failover"));
     check_database_node(database.primary, at.below("primary"));
     for (std::size_t i = 0; i < database.secondaries.size(); ++i) {
-        check_database_node(database.secondaries[i], at.below(secondary_key(i)));
+        check_database_node(database.secondaries[i],
+                            secondary(at, database.secondaries[i].path, i));
     }
 }
 
@@ -230,7 +263,7 @@ inline void check_cache(const CacheConfig& cache, std::vector<ConfigIssue>& issu
                 at.below("failover"));
     check_cache_node(cache.primary, at.below("primary"));
     for (std::size_t i = 0; i < cache.secondaries.size(); ++i) {
-        check_cache_node(cache.secondaries[i], at.below(secondary_key(i)));
+        check_cache_node(cache.secondaries[i], secondary(at, cache.secondaries[i].path, i));
     }
     at.range(cache.journal_max_keys, "journal.max_keys", 1, std::uint64_t{1} << 40U);
     at.require(cache.sentinel_master.empty() == cache.sentinel_nodes.empty(), "sentinel",
@@ -254,6 +287,14 @@ inline void check_observation(const Config& config, std::vector<ConfigIssue>& is
     alerts.range(config.alerts.unhealthy_for, "unhealthy_for", Duration{0}, for_ever);
     alerts.require(config.alerts.webhook.empty() || parse_url(config.alerts.webhook), "webhook",
                    "must be an http or https URL");
+    const std::string& metrics = config.monitoring.prometheus.endpoint;
+    const Checker prometheus{"monitoring.providers.prometheus", issues};
+    prometheus.require(metrics.empty() || is_host_port(metrics, true), "endpoint",
+                       "allowed \"host:port\" or \":port\"");
+    const Checker jaeger{"monitoring.providers.jaeger", issues};
+    jaeger.require(
+        config.monitoring.jaeger.endpoint.empty() || parse_url(config.monitoring.jaeger.endpoint),
+        "endpoint", "allowed http[s]://host[:port]");
     const Checker files{"config.providers.file", issues};
     files.require(config.fragments.format == "yaml", "format", "allowed yaml");
     const Checker runtime{"runtime", issues};
@@ -291,13 +332,12 @@ inline std::vector<ConfigIssue> unset_issues(const Config& config) {
             continue;
         }
         for (const UnsetVariable& variable : service.unset) {
-            issues.push_back(ConfigIssue{
-                .file = config.source,
-                .line = variable.line,
-                .key = variable.key,
-                .message = "the environment variable " + variable.name +
-                           " is not set; set it, or give a default: ${" + variable.name +
-                           ":-default}"});
+            issues.push_back(ConfigIssue{.file = config.source.empty() ? "<text>" : config.source,
+                                         .line = variable.line,
+                                         .key = variable.key,
+                                         .message = "the environment variable " + variable.name +
+                                                    " is not set; set it, or give a default: ${" +
+                                                    variable.name + ":-default}"});
         }
     }
     return issues;
