@@ -35,14 +35,16 @@ public:
         return in_flight_.load(std::memory_order_relaxed);
     }
 
-    /// An attempt ended. A failed one counts as at least twice the average, so that an endpoint that
-    /// fails fast does not look the least loaded. Peak: a slower sample takes effect at once.
-    void record(Duration took, bool failed, TimePoint now) noexcept {
+    /// An attempt ended. A failed one counts as at least `penalty` (the attempt timeout) and twice the
+    /// average, so that an endpoint that fails fast does not look the least loaded. Peak: a slower
+    /// sample takes effect at once.
+    void record(Duration took, bool failed, TimePoint now,
+                Duration penalty = Duration::zero()) noexcept {
         (failed ? failures_ : successes_).fetch_add(1, std::memory_order_relaxed);
         const double average = latency_.load(std::memory_order_relaxed);
         double sample = static_cast<double>(took.count());
         if (failed) {
-            sample = std::max(sample, 2 * average);
+            sample = std::max({sample, 2 * average, static_cast<double>(penalty.count())});
         }
         sample = std::min(sample, static_cast<double>(worst_latency.count()));
         const double weight = sample > average ? 0.0 : decay(now);
@@ -52,8 +54,11 @@ public:
 
     /// The moving average, decayed to `now`; zero before the first attempt.
     [[nodiscard]] Duration latency(TimePoint now) const noexcept {
-        return Duration{static_cast<Duration::rep>(latency_.load(std::memory_order_relaxed) *
-                                                   decay(now))};
+        return Duration{static_cast<Duration::rep>(latency_ns(now))};
+    }
+    /// The same as a number of nanoseconds, for comparisons.
+    [[nodiscard]] double latency_ns(TimePoint now) const noexcept {
+        return latency_.load(std::memory_order_relaxed) * decay(now);
     }
 
     [[nodiscard]] Usability usability() const noexcept {

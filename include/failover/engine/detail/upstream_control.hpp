@@ -68,7 +68,7 @@ inline void Upstream::record(Target& target, const AttemptVerdict& verdict, Dura
                              bool was_probe, TimePoint now) {
     const bool failed = verdict.outcome == OutcomeClass::retryable;
     if (verdict.outcome != OutcomeClass::ignored) {
-        target.stats().record(took, failed, now);
+        target.stats().record(took, failed, now, options_.pin()->config.failover.attempt_timeout);
     }
     target.meter().attempt(verdict.outcome, took);
     if (was_probe) {

@@ -80,6 +80,11 @@ inline void Picker::order_candidates() {
         all.candidates.insert(all.candidates.end(), tier.candidates.begin(), tier.candidates.end());
     }
     all.share_until = std::uint64_t{1} << 32U;
+    // In panic ejected ones are candidates too: behind every one that is not.
+    std::stable_partition(all.candidates.begin(), all.candidates.end(),
+                          [](const Candidate& candidate) {
+                              return candidate.stats->usability() <= Usability::probing;
+                          });
     if (options_.strategy == Strategy::active_passive && !options_.active.empty()) {
         const auto active = std::find_if(all.candidates.begin(), all.candidates.end(),
                                          [&](const Candidate& candidate) {
@@ -116,7 +121,8 @@ inline Pick Picker::pick(const PickRequest& request, Lane& lane) const noexcept 
     const Usability worst = panic_ ? Usability::ejected : Usability::usable;
     std::uint32_t index = choose(tier, request, lane);
     for (std::uint32_t seen = 0; seen < tier.size(); ++seen) {
-        if (admit(*tier.candidates[index].entry, request, worst, pick)) {
+        const Candidate& candidate = tier.candidates[index];
+        if (admit(*candidate.entry, *candidate.stats, request, worst, pick)) {
             return pick;
         }
         index = index + 1 == tier.size() ? 0 : index + 1;
@@ -160,13 +166,20 @@ inline std::uint32_t Picker::choose(const Tier& tier, const PickRequest& request
     return 0;
 }
 
-/// May this call go there? `worst`: the worst state that is still acceptable.
-inline bool Picker::admit(const EndpointSet::Entry& entry, const PickRequest& request,
-                          Usability worst, Pick& pick) const noexcept {
-    const Usability usability = entry.node->stats().usability();
+/// Most calls have tried nothing: then the entry need not be read.
+inline bool was_tried(const EndpointSet::Entry& entry, const PickRequest& request) noexcept {
+    return !request.tried->empty() && request.tried->contains(entry.node.get());
+}
+
+/// May this call go there? `worst`: the worst state that is still acceptable. `stats`: the entry's,
+/// which a table has at hand without reading the entry.
+inline bool Picker::admit(const EndpointSet::Entry& entry, const EndpointStats& stats,
+                          const PickRequest& request, Usability worst,
+                          Pick& pick) const noexcept {
+    const Usability usability = stats.usability();
     // Someone in doubt is for one call at a time, whatever else is acceptable.
     if (usability == Usability::probing || usability > worst ||
-        request.tried->contains(entry.node.get())) {
+        was_tried(entry, request)) {
         return false;
     }
     pick.entry = &entry;
@@ -178,7 +191,7 @@ inline bool Picker::admit(const EndpointSet::Entry& entry, const PickRequest& re
 inline bool Picker::admit_doubtful(const EndpointSet::Entry& entry, const PickRequest& request,
                                    Pick& pick) const noexcept {
     if (entry.node->stats().usability() != Usability::probing ||
-        request.tried->contains(entry.node.get())) {
+        was_tried(entry, request)) {
         return false;
     }
     pick.entry = &entry;
@@ -203,7 +216,7 @@ inline bool Picker::pick_probe(const PickRequest& request, Pick& pick) const noe
 inline bool Picker::take_probe(const EndpointSet::Entry& entry, const PickRequest& request,
                                Pick& pick) const noexcept {
     EndpointStats& stats = entry.node->stats();
-    if (stats.usability() != Usability::probing || request.tried->contains(entry.node.get()) ||
+    if (stats.usability() != Usability::probing || was_tried(entry, request) ||
         !stats.try_take_probe(request.now, options_.probe_hold)) {
         return false;
     }
@@ -216,7 +229,7 @@ inline bool Picker::take_probe(const EndpointSet::Entry& entry, const PickReques
 /// From the key's point round the ring. One that carries more than 1.25 times what others do is
 /// passed over (Mirrokni, Thorup, Zadimoghaddam: bounded loads).
 inline Pick Picker::pick_hashed(const PickRequest& request, Lane& lane) const noexcept {
-    constexpr int most_steps = 64;
+    constexpr int most_steps = 256;
     Pick pick;
     if (!probing_.empty() && pick_probe(request, pick)) {
         return pick;
@@ -224,9 +237,12 @@ inline Pick Picker::pick_hashed(const PickRequest& request, Lane& lane) const no
     const Usability worst = panic_ ? Usability::ejected : Usability::usable;
     std::size_t at = ring_->find(request.hash);
     Pick busy;
+    // The ring holds every priority; keys belong to the best one that has anybody to offer.
+    const std::uint32_t priority =
+        tiers_.empty() ? 0 : tiers_.front().candidates.front().entry->info->priority;
     for (int step = 0; step < most_steps; ++step) {
         const EndpointSet::Entry& entry = set_->entries()[ring_->owner(at)];
-        if (admit(entry, request, worst, pick)) {
+        if (entry.info->priority == priority && admit(entry, entry.node->stats(), request, worst, pick)) {
             if (!overloaded(entry, lane)) {
                 return pick;
             }
@@ -269,25 +285,34 @@ inline Pick Picker::pick_anything(const PickRequest& request) const noexcept {
                            [&](std::size_t index) { return acceptable(set_->entries()[index]); });
     };
     const auto up_to = [&](Usability worst) noexcept {
-        return any([&](const auto& entry) { return admit(entry, request, worst, pick); });
+        return any([&](const auto& entry) { return admit(entry, entry.node->stats(), request, worst, pick); });
     };
     // Better the one in doubt than one known to be bad.
     const auto in_doubt = [&](const auto& entry) { return take_probe(entry, request, pick); };
     if (up_to(Usability::usable) || any(in_doubt)) {
         return pick;
     }
+    // Those that may be used were merely tried: a known bad one is no better than going back to one
+    // of them after its pause.
+    const bool hopeful = any([](const auto& entry) {
+        return entry.node->stats().usability() <= Usability::probing;
+    });
     const bool desperate = options_.panic_threshold > 0;
+    if (panic_ && up_to(Usability::ejected)) {
+        return pick;
+    }
     const auto beside_the_probe = [&](const auto& entry) {
         return admit_doubtful(entry, request, pick);
     };
-    if (desperate &&
-        (up_to(Usability::ejected) || any(beside_the_probe) || up_to(Usability::down))) {
+    const bool last_resort = desperate && !hopeful;
+    if (any(beside_the_probe) ||
+        (last_resort && (up_to(Usability::ejected) || up_to(Usability::down)))) {
         return pick;
     }
     pick.why = Pick::Why::none_usable;
     for (const EndpointSet::Entry& entry : set_->entries()) {
         const Usability usability = entry.node->stats().usability();
-        if (request.tried->contains(entry.node.get()) && usability != Usability::draining &&
+        if (was_tried(entry, request) && usability != Usability::draining &&
             (desperate || usability <= Usability::probing)) {
             pick.why = Pick::Why::all_tried;
         }
