@@ -74,6 +74,15 @@ TEST(EndpointStats, failing_fast_does_not_look_fast) {
     EXPECT_EQ(stats.latency(t0), Duration{300ms});
 }
 
+TEST(EndpointStats, a_failure_counts_as_at_least_its_penalty) {
+    EndpointStats stats;
+    stats.record(1ms, true, t0, 3s);
+    EXPECT_EQ(stats.latency(t0), Duration{3s}) << "even as the very first attempt";
+    EndpointStats good;
+    good.record(1ms, false, t0, 3s);
+    EXPECT_EQ(good.latency(t0), Duration{1ms});
+}
+
 TEST(EndpointStats, failures_do_not_raise_the_latency_without_limit) {
     EndpointStats stats;
     for (int i = 0; i < 100; ++i) {
