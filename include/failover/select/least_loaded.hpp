@@ -28,10 +28,9 @@ template <class Cost>
             index = Lane::scale(bits, n);
         }
         const double candidate = cost(tier.candidates[index]);
-        if (candidate < least) {
-            least = candidate;
-            best = index;
-        }
+        const bool better = candidate < least; // as likely as not: a branch would be mispredicted
+        least = better ? candidate : least;
+        best = better ? index : best;
     }
     return best;
 }
@@ -41,8 +40,7 @@ struct LeastRequest {
     [[nodiscard]] std::uint32_t choose(const Tier& tier, const PickRequest& request,
                                        Lane& lane) const noexcept {
         return cheapest_of_few(tier, lane, [&](const Candidate& candidate) noexcept {
-            const double share = candidate.weight * tier.ramp(candidate, request.now);
-            return (candidate.stats->in_flight() + 1) / share;
+            return tier.load(candidate, request.now);
         });
     }
 };
@@ -56,11 +54,10 @@ struct PeakEwma {
     [[nodiscard]] std::uint32_t choose(const Tier& tier, const PickRequest& request,
                                        Lane& lane) const noexcept {
         return cheapest_of_few(tier, lane, [&](const Candidate& candidate) noexcept {
-            const Duration measured = candidate.stats->latency(request.now);
-            const Duration latency = measured > Duration::zero() ? measured : unmeasured;
-            const double share = candidate.weight * tier.ramp(candidate, request.now);
-            return static_cast<double>(latency.count()) * (candidate.stats->in_flight() + 1) /
-                   share;
+            const double measured = candidate.stats->latency_ns(request.now);
+            const double latency =
+                measured >= 1 ? measured : static_cast<double>(unmeasured.count());
+            return latency * tier.load(candidate, request.now);
         });
     }
 };

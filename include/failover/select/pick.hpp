@@ -23,6 +23,7 @@ public:
             nodes_[size_++] = node;
         }
     }
+    [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
     [[nodiscard]] bool contains(const void* node) const noexcept {
         return std::find(nodes_.begin(), nodes_.begin() + size_, node) != nodes_.begin() + size_;
     }

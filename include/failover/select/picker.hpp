@@ -51,8 +51,9 @@ private:
     [[nodiscard]] const Tier& draw_tier(Lane& lane) const noexcept;
     [[nodiscard]] std::uint32_t choose(const Tier& tier, const PickRequest& request,
                                        Lane& lane) const noexcept;
-    [[nodiscard]] bool admit(const EndpointSet::Entry& entry, const PickRequest& request,
-                             Usability worst, Pick& pick) const noexcept;
+    [[nodiscard]] bool admit(const EndpointSet::Entry& entry, const EndpointStats& stats,
+                             const PickRequest& request, Usability worst,
+                             Pick& pick) const noexcept;
     [[nodiscard]] bool pick_probe(const PickRequest& request, Pick& pick) const noexcept;
     [[nodiscard]] Pick pick_hashed(const PickRequest& request, Lane& lane) const noexcept;
     [[nodiscard]] bool take_probe(const EndpointSet::Entry& entry, const PickRequest& request,

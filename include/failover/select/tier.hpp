@@ -16,6 +16,9 @@ namespace failover {
 struct Candidate {
     const EndpointSet::Entry* entry = nullptr;
     EndpointStats* stats = nullptr;
+    /// One call's part of the load it may carry: 1 / weight. Kept, since a division costs more than
+    /// everything else in a comparison of two candidates.
+    double share_of_one = 1;
     std::uint32_t weight = 1;
 };
 
@@ -34,9 +37,10 @@ struct Tier {
     [[nodiscard]] std::uint32_t size() const noexcept {
         return static_cast<std::uint32_t>(candidates.size());
     }
-    /// The share of its load a candidate may carry now, (0, 1].
-    [[nodiscard]] double ramp(const Candidate& candidate, TimePoint now) const noexcept {
-        return ramping ? candidate.stats->ramp(now, slow_start) : 1.0;
+    /// Attempts in flight with one more, for its weight and what it may carry in slow start.
+    [[nodiscard]] double load(const Candidate& candidate, TimePoint now) const noexcept {
+        const double load = (candidate.stats->in_flight() + 1) * candidate.share_of_one;
+        return ramping ? load / candidate.stats->ramp(now, slow_start) : load;
     }
     /// Should this turn go to a candidate in slow start?
     [[nodiscard]] bool accepts(const Candidate& candidate, TimePoint now,

@@ -98,8 +98,10 @@ private:
         const bool candidate =
             usability == Usability::usable || (panic_ && usability == Usability::ejected);
         if (candidate) {
-            side.tier.candidates.push_back(
-                Candidate{&entry, &entry.node->stats(), entry.info->weight});
+            side.tier.candidates.push_back(Candidate{.entry = &entry,
+                                                     .stats = &entry.node->stats(),
+                                                     .share_of_one = 1.0 / entry.info->weight,
+                                                     .weight = entry.info->weight});
         }
     }
 

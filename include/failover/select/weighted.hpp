@@ -24,7 +24,8 @@ public:
         std::uint64_t sum = 0;
         for (const Candidate& candidate : tier.candidates) {
             sum += candidate.weight;
-            ends_.push_back(total == 0 ? 0 : (sum << 32U) / total);
+            // The last end, 2^32, is never looked at.
+            ends_.push_back(static_cast<std::uint32_t>((sum << 32U) / total));
         }
         const std::size_t buckets = std::bit_ceil(tier.candidates.size());
         shift_ = 32U - static_cast<unsigned>(std::countr_zero(buckets));
@@ -60,7 +61,7 @@ private:
         return index;
     }
 
-    std::vector<std::uint64_t> ends_;
+    std::vector<std::uint32_t> ends_;
     std::vector<std::uint32_t> guide_;
     unsigned shift_ = 32;
 };
