@@ -24,7 +24,8 @@ struct Row {
 
 /// For each strategy and 3, 100 and 10000 endpoints: pick_<strategy>_<n> (ns a pick on one thread),
 /// pick_<strategy>_<n>_allocs (allocations a pick) and pick_<strategy>_<n>_2t (picks a second of
-/// two threads over those of one).
+/// two threads over those of one; the peer is arithmetic without any shared memory, which is what
+/// the machine's second core is worth at that moment).
 std::vector<Row> run_pick_bench(bool quick);
 
 } // namespace failover::bench

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 #include <set>
 
@@ -125,6 +126,12 @@ TEST_P(EachStrategy, a_down_one_is_picked_only_when_nothing_better_is_left) {
     EXPECT_EQ(fleet.pick({"e2", "e0"}), "e1");
 }
 
+TEST_P(EachStrategy, good_ones_that_were_tried_are_not_replaced_by_bad_ones) {
+    Fleet fleet = fleet_of(alike(4));
+    fleet.set_states({{"e0", Usability::ejected}, {"e1", Usability::down}});
+    EXPECT_EQ(fleet.pick({"e2", "e3"}), "all_tried");
+}
+
 TEST_P(EachStrategy, without_panic_nothing_bad_is_ever_picked) {
     Fleet fleet = fleet_of(alike(3), 0);
     fleet.set_states(
@@ -167,15 +174,13 @@ TEST_P(EachStrategy, one_in_doubt_comes_before_one_known_to_be_bad) {
 }
 
 TEST_P(EachStrategy, the_last_one_is_not_refused_because_its_permit_is_taken) {
-    Fleet fleet = fleet_of(alike(1));
-    fleet.set_states({{"e0", Usability::probing}});
-    EXPECT_EQ(fleet.pick(), "e0 (probe)");
-    EXPECT_EQ(fleet.pick(), "e0") << "it was not refused while it was known to be bad either";
-
-    Fleet strict = fleet_of(alike(1), 0);
-    strict.set_states({{"e0", Usability::probing}});
-    EXPECT_EQ(strict.pick(), "e0 (probe)");
-    EXPECT_EQ(strict.pick(), "none_usable") << "one call at a time where there is no panic";
+    for (const double panic_threshold : {0.5, 0.0}) {
+        Fleet fleet = fleet_of(alike(1), panic_threshold);
+        fleet.set_states({{"e0", Usability::probing}});
+        EXPECT_EQ(fleet.pick(), "e0 (probe)");
+        EXPECT_EQ(fleet.pick(), "e0");
+        EXPECT_EQ(fleet.pick({"e0"}), "all_tried");
+    }
 }
 
 TEST_P(EachStrategy, weight_zero_gets_traffic_only_when_nothing_else_is_left) {
@@ -233,6 +238,14 @@ struct Rules {
         return false;
     }
 
+    /// Somebody is good or in doubt, tried or not: going back to it beats one known to be bad.
+    bool hopeful() const {
+        const auto& entries = fleet.set->entries();
+        return std::any_of(entries.begin(), entries.end(), [](const EndpointSet::Entry& entry) {
+            return entry.node->stats().usability() <= Usability::probing;
+        });
+    }
+
     void check(const Pick& pick) const {
         if (pick.why == Pick::Why::picked) {
             check_picked(*pick.entry, pick.probe);
@@ -240,11 +253,13 @@ struct Rules {
         }
         ASSERT_EQ(pick.entry, nullptr);
         ASSERT_FALSE(untried(Usability::usable)) << "a good one was missed";
-        ASSERT_FALSE(free_probe()) << "one in doubt was missed";
-        if (panics) {
-            ASSERT_FALSE(untried(Usability::ejected) || untried(Usability::down) ||
-                         untried(Usability::probing))
-                << "one that may be tried in panic was missed";
+        ASSERT_FALSE(untried(Usability::probing)) << "one in doubt was missed";
+        const bool last_resort = panics && !hopeful();
+        if (last_resort || fleet.picker->panic()) {
+            ASSERT_FALSE(untried(Usability::ejected)) << "one was missed in panic";
+        }
+        if (last_resort) {
+            ASSERT_FALSE(untried(Usability::down)) << "the last resort was missed";
         }
         bool some_tried = false;
         for (const EndpointSet::Entry& entry : fleet.set->entries()) {
@@ -271,12 +286,17 @@ struct Rules {
         if (usability == Usability::usable) {
             return;
         }
-        ASSERT_TRUE(probe || panics);
-        if (usability == Usability::ejected) {
-            ASSERT_TRUE(fleet.picker->panic() || !(good_left || free_probe()));
+        if (usability == Usability::probing && !probe) {
+            ASSERT_FALSE(good_left || free_probe());
+            ASSERT_FALSE(fleet.picker->panic() && untried(Usability::ejected));
         }
-        if (usability == Usability::down || (usability == Usability::probing && !probe)) {
-            ASSERT_FALSE(good_left || free_probe() || untried(Usability::ejected));
+        const bool last_resort = panics && !hopeful();
+        if (usability == Usability::ejected) {
+            ASSERT_TRUE(fleet.picker->panic() || last_resort);
+        }
+        if (usability == Usability::down) {
+            ASSERT_TRUE(last_resort);
+            ASSERT_FALSE(untried(Usability::ejected));
         }
     }
 };
