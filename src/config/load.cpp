@@ -75,15 +75,17 @@ int line_of(YAML::Node node, std::string_view key) {
     return line;
 }
 
+void read_parts(const YAML::Node& document, config::LoadState& state, Config& config) {
+    config::YamlReader root{document, "", state};
+    config::read_observation(root, state, config);
+    config::read_services(root, state, config);
+    config::read_database(root, state, config.database);
+    config::read_cache(root, state, config.cache);
+}
+
 Config read(const YAML::Node& document, config::LoadState& state) {
     Config config;
-    {
-        config::YamlReader root{document, "", state};
-        config::read_observation(root, state, config);
-        config::read_services(root, state, config);
-        config::read_database(root, state, config.database);
-        config::read_cache(root, state, config.cache);
-    }
+    read_parts(document, state, config);
     for (ConfigIssue& issue : validate(config)) {
         issue.file = state.file;
         issue.line = line_of(document, issue.key);
@@ -123,6 +125,20 @@ Config parse(const std::string& file, const std::string& text) {
 }
 
 } // namespace
+
+std::set<std::string> config::known_keys() {
+    // One of everything whose name or number is free.
+    const YAML::Node document = YAML::Load(
+        "{failover: {services: {<name>: {endpoints: [{}]}}}, "
+        "database: {providers: {postgresql: {secondaries: [{}]}}}, "
+        "cache: {providers: {redis: {secondaries: [{}]}}}}");
+    std::set<std::string> keys;
+    LoadState state;
+    state.known = &keys;
+    Config config;
+    read_parts(document, state, config);
+    return keys;
+}
 
 ConfigError::ConfigError(std::vector<ConfigIssue> issues)
     : Error{Failure{.code = make_error_code(Errc::bad_config), .detail = '\n' + summary(issues)}},

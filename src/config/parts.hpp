@@ -5,6 +5,7 @@
 
 #include <failover/config/config.hpp>
 
+#include <set>
 #include <string>
 
 namespace failover::config {
@@ -22,5 +23,9 @@ void read_failover(YAML::Node node, const std::string& path, LoadState& state,
                    FailoverOptions& failover);
 /// `strategy`, with its accepted synonyms.
 void read_strategy(YamlReader& reader, Strategy& strategy);
+
+/// The dotted path of every key of the schema, sections included. A service of free name stands as
+/// "failover.services.<name>", an element of a list as "endpoints[0]".
+[[nodiscard]] std::set<std::string> known_keys();
 
 } // namespace failover::config

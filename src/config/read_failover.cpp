@@ -116,11 +116,11 @@ void read_expected_status(YamlReader& reader, LoadState& state, std::vector<Stat
 }
 
 void read_retry_on(YamlReader& reader, LoadState& state, std::vector<RetryOn>& out) {
+    std::vector<std::string> words;
+    reader.texts("retry_on", words);
     if (!reader.has("retry_on")) {
         return;
     }
-    std::vector<std::string> words;
-    reader.texts("retry_on", words);
     out.clear();
     for (std::string& word : words) {
         std::replace(word.begin(), word.end(), '_', '-');

@@ -122,6 +122,9 @@ std::string YamlReader::path_of(const std::string& key) const {
 
 YAML::Node YamlReader::raw(const std::string& key) {
     asked_.insert(key);
+    if (state_.known != nullptr) {
+        state_.known->insert(path_of(key));
+    }
     if (!node_.IsDefined() || !node_.IsMap()) {
         return YAML::Node{YAML::NodeType::Undefined};
     }

@@ -23,6 +23,8 @@ struct LoadState {
     std::vector<ConfigIssue> issues{};
     /// Where unset variables of the part being read go; null: they are issues at once.
     std::vector<UnsetVariable>* unset = nullptr;
+    /// Where the path of every key that is looked for goes; null: nowhere.
+    std::set<std::string>* known = nullptr;
 
     void complain(const YAML::Node& at, const std::string& key, std::string message);
     [[nodiscard]] bool complained(const std::string& key) const;
