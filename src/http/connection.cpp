@@ -218,6 +218,8 @@ asio::awaitable<WireOutcome> Connection::exchange(WireRequest request, Response:
         salvage_early_response(exchange);
     }
     guard_->disarm();
+    outcome.too_large = outcome.error == beast::http::error::body_limit ||
+                        outcome.error == beast::http::error::header_limit;
     if (outcome.error) {
         outcome.error = explain(outcome.error);
     } else {

@@ -60,6 +60,8 @@ struct WireOutcome {
     bool written = false;
     /// A byte of the answer arrived.
     bool answered = false;
+    /// It ended because a limit on the answer's size was reached.
+    bool too_large = false;
     /// The connection had carried an earlier request.
     bool reused = false;
 };

@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "http_protocol.hpp"
 
-#include <boost/beast/http/error.hpp>
-
 #include <chrono>
 #include <optional>
 #include <string_view>
 
 namespace failover::detail {
 namespace {
-
-namespace beast_http = boost::beast::http;
 
 /// Retry-After as the endpoint sent it; the fields are not yet a Response.
 std::optional<Duration> retry_after(const Response::Parts& parts) {
@@ -29,8 +25,7 @@ FaultKind fault_of_wire(const http::WireOutcome& wire) {
     if (!wire.error) {
         return FaultKind::none;
     }
-    if (wire.error == beast_http::error::body_limit ||
-        wire.error == beast_http::error::header_limit) {
+    if (wire.too_large) {
         return FaultKind::too_large;
     }
     return fault_of(wire.error, wire.phase);
@@ -51,11 +46,12 @@ Judgement HttpProtocol::judge(const Reply& reply) const {
     if (judgement.status == 429 || judgement.status == 503) {
         judgement.result.retry_after = retry_after(reply.parts);
     }
-    judgement.result.verdict = classify_http({.fault = fault_of_wire(wire),
-                                              .status = judgement.status,
-                                              .phase = wire.phase,
-                                              .retry_after = judgement.result.retry_after.has_value(),
-                                              .reused_connection = wire.reused});
+    judgement.result.verdict =
+        classify_http({.fault = fault_of_wire(wire),
+                       .status = judgement.status,
+                       .phase = wire.phase,
+                       .retry_after = judgement.result.retry_after.has_value(),
+                       .reused_connection = wire.reused});
     return judgement;
 }
 

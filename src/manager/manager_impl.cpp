@@ -34,17 +34,6 @@ std::uint64_t new_seed() {
     return Rng{now ^ (count.fetch_add(1) << 40U)}.next();
 }
 
-/// Everything that would stop a manager from starting, at once.
-void require_usable(const Config& config) {
-    std::vector<ConfigIssue> issues = validate(config);
-    for (ConfigIssue& issue : unset_issues(config)) {
-        issues.push_back(std::move(issue));
-    }
-    if (!issues.empty()) {
-        throw ConfigError{std::move(issues)};
-    }
-}
-
 const char* kind_name(ProviderKind kind) {
     switch (kind) {
         case ProviderKind::static_list: return "static";
@@ -392,102 +381,6 @@ void FailoverManager::Impl::send_webhook(const std::string& service,
                            log->write(LogLevel::error, "alert webhook failed", {{"reason", why}});
                        }
                    });
-}
-
-/// Nothing that the connections depend on differs.
-bool FailoverManager::Impl::same_source(const Service& running, const ServiceConfig& wanted) {
-    const ServiceConfig& now = running.config;
-    const auto tls = [](const TlsOptions& one) {
-        return std::tie(one.ca_file, one.cert_file, one.key_file, one.server_name, one.verify);
-    };
-    return now.kind == wanted.kind && now.provider_name == wanted.provider_name &&
-           now.service_name == wanted.service_name && tls(now.tls) == tls(wanted.tls) &&
-           now.failover.max_connections == wanted.failover.max_connections &&
-           now.failover.max_pending == wanted.failover.max_pending &&
-           now.failover.idle_timeout == wanted.failover.idle_timeout;
-}
-
-void FailoverManager::Impl::reload(Config config) {
-    const std::lock_guard one_at_a_time{reload_mutex_};
-    std::vector<Service> before;
-    {
-        const std::lock_guard lock{mutex_};
-        before = services_;
-    }
-    std::vector<Service> next;
-    try {
-        require_usable(config);
-        next = plan_services(before, config);
-    } catch (const Error& error) {
-        publish(Event{.kind = EventKind::config_rejected, .reason = error.what()});
-        throw;
-    }
-    apply_services(before, next);
-    {
-        const std::lock_guard lock{mutex_};
-        services_ = std::move(next);
-    }
-    publish(Event{.kind = EventKind::config_reloaded});
-}
-
-/// The services of `config`: those that go on keep their upstream, the others are made. May throw;
-/// nothing that runs has been touched then.
-std::vector<FailoverManager::Impl::Service> FailoverManager::Impl::plan_services(
-    const std::vector<Service>& before, const Config& config) {
-    std::vector<Service> next;
-    for (const ServiceConfig& wanted : config.services) {
-        if (!wanted.enabled) {
-            continue;
-        }
-        const auto same = std::find_if(before.begin(), before.end(), [&](const Service& service) {
-            return service.config.name == wanted.name && same_source(service, wanted);
-        });
-        if (same == before.end()) {
-            next.push_back(make_service(wanted));
-        } else {
-            next.push_back(*same);
-            next.back().config = wanted;
-        }
-    }
-    return next;
-}
-
-void FailoverManager::Impl::apply_services(std::vector<Service>& before,
-                                           std::vector<Service>& next) {
-    const auto named = [](std::vector<Service>& list, const std::string& name) {
-        return std::find_if(list.begin(), list.end(),
-                            [&](const Service& one) { return one.config.name == name; });
-    };
-    for (Service& old : before) {
-        const auto now = named(next, old.config.name);
-        if (now == next.end() || now->upstream != old.upstream) {
-            close_service(old);
-        }
-        if (now == next.end()) {
-            old.calls->rebind({});
-        }
-    }
-    for (Service& service : next) {
-        const auto old = named(before, service.config.name);
-        if (old != before.end() && old->upstream == service.upstream) {
-            service.upstream->reconfigure(service.config);
-            if (service.provider == static_provider_) {
-                static_provider_->set(service.config.name, service.config.static_list.endpoints);
-            }
-            continue;
-        }
-        if (old != before.end()) { // handles of the old one go on with the new one
-            old->calls->rebind({service.upstream, service.transport});
-            service.calls = old->calls;
-        }
-        service.upstream->start();
-        start_watch(service, provider_of(service.config));
-    }
-}
-
-/// Events reach their handlers on the manager's executor, never inside the caller's call.
-void FailoverManager::Impl::publish(Event event) {
-    asio::post(strand_, [events = events_, event = std::move(event)] { events->publish(event); });
 }
 
 std::string FailoverManager::Impl::status_json() const {

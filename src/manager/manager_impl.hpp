@@ -76,6 +76,8 @@ private:
     void drain_on_executor(Duration limit);
     void finish_stop();
     [[nodiscard]] const Service& find(std::string_view name) const;
+    /// Throws ConfigError with everything that would stop a manager from starting.
+    static void require_usable(const Config& config);
     [[nodiscard]] static bool same_source(const Service& running, const ServiceConfig& wanted);
     std::vector<Service> plan_services(const std::vector<Service>& before, const Config& config);
     void apply_services(std::vector<Service>& before, std::vector<Service>& next);

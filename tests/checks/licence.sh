@@ -3,15 +3,17 @@
 # Usage: licence.sh SOURCE_DIR
 set -euo pipefail
 cd "$1"
-status=0
-while IFS= read -r -d '' file; do
-    if [[ $(head -n 1 "$file") != '// SPDX-License-Identifier: MIT' ]]; then
-        echo "$file:1: must be // SPDX-License-Identifier: MIT"
-        status=1
-    fi
-    if [[ $file == *.hpp ]] && ! grep -q '^#pragma once$' "$file"; then
-        echo "$file: #pragma once is missing"
-        status=1
-    fi
-done < <(find include src tests examples \( -name '*.hpp' -o -name '*.cpp' \) -print0 | sort -z)
-exit $status
+find include src tests examples \( -name '*.hpp' -o -name '*.cpp' \) -print0 | sort -z |
+    xargs -0 awk '
+function leave() {
+    if (file ~ /\.hpp$/ && !guarded) { print file ": #pragma once is missing"; bad = 1 }
+}
+FNR == 1 {
+    leave(); file = FILENAME; guarded = 0
+    if ($0 != "// SPDX-License-Identifier: MIT") {
+        print FILENAME ":1: must be // SPDX-License-Identifier: MIT"; bad = 1
+    }
+}
+$0 == "#pragma once" { guarded = 1 }
+END { leave(); exit bad }
+'

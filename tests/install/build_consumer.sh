@@ -9,8 +9,6 @@ build_dir=$3
 shift 3
 
 rm -rf "$build_dir"
-# Object files of equal text are shared with the main build wherever they are compiled.
-export CCACHE_NOHASHDIR=1
 "$cmake" -S "$source_dir" -B "$build_dir" "$@"
 "$cmake" --build "$build_dir"
 "$build_dir/consumer"

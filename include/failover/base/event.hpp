@@ -54,8 +54,8 @@ struct Event {
     std::string reason{};
     /// How long the state that ended had lasted; zero when unknown.
     Duration duration{};
-    /// When, for people.
-    WallTime time = std::chrono::system_clock::now();
+    /// When, for people. Default the epoch: set by whoever emits it.
+    WallTime time{};
 };
 
 /// "endpoint_unhealthy" and so on: the names in logs and /api/v1/events.

@@ -35,10 +35,17 @@ inline Upstream::Lease Upstream::pick(std::span<const void* const> excluded, std
         {.now = now, .hash = hash, .tried = &tried, .may_probe = may_probe}, lanes_[this_lane()]);
     Lease lease;
     switch (pick.why) {
-        case Pick::Why::picked: break;
-        case Pick::Why::no_endpoints: lease.failure = PickFailure::no_endpoints; return lease;
-        case Pick::Why::none_usable: lease.failure = PickFailure::none_usable; return lease;
-        case Pick::Why::all_tried: lease.failure = PickFailure::all_tried; return lease;
+        case Pick::Why::picked:
+            break;
+        case Pick::Why::no_endpoints:
+            lease.failure = PickFailure::no_endpoints;
+            return lease;
+        case Pick::Why::none_usable:
+            lease.failure = PickFailure::none_usable;
+            return lease;
+        case Pick::Why::all_tried:
+            lease.failure = PickFailure::all_tried;
+            return lease;
     }
     lease.target = std::static_pointer_cast<Target>(pick.entry->node);
     lease.info = pick.entry->info;
@@ -53,13 +60,17 @@ inline CallFault call_fault(FaultKind fault) noexcept {
         case FaultKind::timeout:
         case FaultKind::bad_response:
         case FaultKind::tls:
-        case FaultKind::resolve: return CallFault::local;
-        case FaultKind::server_error: return CallFault::server_error;
-        case FaultKind::overloaded: return CallFault::overloaded;
+        case FaultKind::resolve:
+            return CallFault::local;
+        case FaultKind::server_error:
+            return CallFault::server_error;
+        case FaultKind::overloaded:
+            return CallFault::overloaded;
         case FaultKind::none:
         case FaultKind::too_large:
         case FaultKind::cancelled:
-        case FaultKind::local_reject: break;
+        case FaultKind::local_reject:
+            break;
     }
     return CallFault::none;
 }
@@ -94,11 +105,18 @@ inline bool Upstream::may_eject() const {
     EjectionCounts counts;
     for (const EndpointSet::Entry& entry : picker->set().entries()) {
         switch (entry.node->stats().usability()) {
-            case Usability::usable: ++counts.usable; break;
+            case Usability::usable:
+                ++counts.usable;
+                break;
             case Usability::probing:
-            case Usability::ejected: ++counts.ejected; break;
-            case Usability::down: ++counts.down; break;
-            case Usability::draining: break;
+            case Usability::ejected:
+                ++counts.ejected;
+                break;
+            case Usability::down:
+                ++counts.down;
+                break;
+            case Usability::draining:
+                break;
         }
     }
     return may_eject_one_more(counts, options->config.failover.max_ejection_ratio);
@@ -154,7 +172,11 @@ inline void Upstream::deliver() {
 
 inline void Upstream::emit(EventKind kind, const Endpoint* endpoint, std::string reason,
                            Duration lasted) {
-    Event event{.kind = kind, .service = name_, .reason = std::move(reason), .duration = lasted};
+    Event event{.kind = kind,
+                .service = name_,
+                .reason = std::move(reason),
+                .duration = lasted,
+                .time = std::chrono::system_clock::now()};
     if (endpoint != nullptr) {
         event.endpoint = endpoint->id;
         event.address = host_port(*endpoint);
