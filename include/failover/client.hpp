@@ -83,8 +83,10 @@ public:
     /// get() that answers in any case: the service's answer, else the last good response for that
     /// path, else `fallback.body`, else a fixed JSON body with status 200. What did not come from
     /// the service now says from_fallback(). Throws only for invalid_request and would_deadlock.
-    Response get_with_fallback(std::string path, Fallback fallback = {}, CallOptions options = {});
-    asio::awaitable<Response> async_get_with_fallback(std::string path, Fallback fallback = {},
+    // Fallback() and not {}: g++ 12 destroys a braced default argument twice in a co_await expression.
+    Response get_with_fallback(std::string path, Fallback fallback = Fallback(),
+                               CallOptions options = {});
+    asio::awaitable<Response> async_get_with_fallback(std::string path, Fallback fallback = Fallback(),
                                                       CallOptions options = {});
 
     /// Name of the service the calls go to; empty for an empty handle.

@@ -89,7 +89,8 @@ void FailoverManager::Impl::apply_services(std::vector<Service>& before,
     for (Service& old : before) {
         const auto now = named(next, old.config.name);
         if (now == next.end() || now->upstream != old.upstream) {
-            close_service(old);
+            stop_watch(old);
+            old.upstream->retire(); // calls bound to it end in peace; its connections go with it
         }
         if (now == next.end()) {
             old.calls->rebind({});

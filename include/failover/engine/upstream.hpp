@@ -107,7 +107,9 @@ public:
 
     /// Starts ticks and checks. Once.
     void start();
-    /// Ends every coroutine and forgets user callbacks. Idempotent.
+    /// Ends every coroutine and forgets user callbacks; calls go on. Idempotent.
+    void retire();
+    /// retire(), and closes connections as calls give them back.
     void stop();
 
     [[nodiscard]] const std::string& name() const noexcept { return name_; }

@@ -19,6 +19,18 @@ inline void Upstream::start() {
 }
 
 inline void Upstream::stop() {
+    retire();
+    const std::lock_guard lock{mutex_};
+    for (const Member& member : members_) {
+        member.target->transport().close();
+    }
+    for (const Retiring& retiring : retiring_) {
+        retiring.target->transport().close();
+    }
+    retiring_.clear();
+}
+
+inline void Upstream::retire() {
     const std::lock_guard lock{mutex_};
     stopped_ = true;
     checks_running_ = false;
@@ -31,12 +43,7 @@ inline void Upstream::stop() {
         if (member.target->check_control) {
             member.target->check_control->abort();
         }
-        member.target->transport().close();
     }
-    for (const Retiring& retiring : retiring_) {
-        retiring.target->transport().close();
-    }
-    retiring_.clear();
     for (const std::shared_ptr<Wake>& waiting : waiting_first_) {
         waiting->abort();
     }
