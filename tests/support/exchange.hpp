@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -106,6 +107,9 @@ public:
         request.body = in_.substr(0, length);
         in_.erase(0, length);
         request.complete = true;
+        if (on_body) {
+            on_body(request);
+        }
         return true;
     }
 
@@ -168,6 +172,9 @@ public:
             ::shutdown(fd_.get(), SHUT_RD); // wakes a reader and sends nothing
         }
     }
+
+    /// Told of each request as soon as it was read to its end, before any answer.
+    std::function<void(const SeenRequest&)> on_body{};
 
 private:
     struct FreeTls {

@@ -18,14 +18,17 @@ namespace failover::test {
 
 /// A child process in a process group of its own; signals reach the whole group, so that SIGKILL
 /// leaves no worker of it behind. Killed and reaped by the destructor.
-/// Threads    one thread at a time.
+/// Threads    one thread at a time; the one that starts it must outlive it.
 class Process {
 public:
     Process() = default;
     /// Starts `command` (looked up in PATH); its output goes to `log`.
     Process(const std::vector<std::string>& command, const std::filesystem::path& log) {
+        // The child ends with the thread that started it, however a test program dies.
+        std::vector<std::string> words{"setpriv", "--pdeathsig", "TERM", "--"};
+        words.insert(words.end(), command.begin(), command.end());
         std::vector<char*> argv;
-        for (const std::string& word : command) {
+        for (const std::string& word : words) {
             argv.push_back(const_cast<char*>(word.c_str()));
         }
         argv.push_back(nullptr);

@@ -250,14 +250,14 @@ private:
                 script = always_;
             }
         }
+        exchange.on_body = [this, index](const SeenRequest& whole) {
+            const std::lock_guard lock{mutex_};
+            requests_[index] = whole;
+        };
         if (script) {
             script(exchange, request);
         } else if (exchange.read_body(request)) {
             exchange.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
-        }
-        const std::lock_guard lock{mutex_};
-        if (index < requests_.size()) {
-            requests_[index] = request;
         }
     }
 
