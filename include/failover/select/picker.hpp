@@ -61,10 +61,12 @@ private:
     [[nodiscard]] bool admit_doubtful(const EndpointSet::Entry& entry, const PickRequest& request,
                                       Pick& pick) const noexcept;
     [[nodiscard]] bool overloaded(const EndpointSet::Entry& entry, Lane& lane) const noexcept;
-    [[nodiscard]] Pick pick_anything(const PickRequest& request) const noexcept;
+    // Rare, and out of the way: inlined it would make the common path save more registers.
+    [[nodiscard, gnu::cold]] Pick pick_anything(const PickRequest& request) const noexcept;
     void list_all();
     void order_candidates();
     void build_weights();
+    void note_priorities();
 
     std::shared_ptr<const EndpointSet> set_;
     PickerOptions options_;
@@ -75,6 +77,9 @@ private:
     std::vector<const EndpointSet::Entry*> probing_;
     std::vector<std::size_t> preference_;
     std::shared_ptr<const HashRing> ring_;
+    // For the ring: most sets have one priority, and then no pick needs to look.
+    bool one_priority_ = true;
+    std::uint32_t best_priority_ = 0;
     PeakEwma peak_ewma_;
 };
 

@@ -3,8 +3,8 @@
 
 #include <failover/base/time.hpp>
 #include <failover/endpoint/endpoint_set.hpp>
-#include <failover/select/pick.hpp>
 #include <failover/select/lane.hpp>
+#include <failover/select/pick.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -49,8 +49,7 @@ struct Tier {
             return true;
         }
         const double share = candidate.stats->ramp(now, slow_start);
-        return share >= 1.0 ||
-               static_cast<double>(lane.next_random() >> 11U) * 0x1.0p-53 < share;
+        return share >= 1.0 || static_cast<double>(lane.next_random() >> 11U) * 0x1.0p-53 < share;
     }
 };
 
@@ -59,7 +58,8 @@ struct Tier {
 template <class S>
 concept SelectionStrategy = requires(const S& strategy, const Tier& tier,
                                      const PickRequest& request, Lane& lane) {
-    { strategy.choose(tier, request, lane) } noexcept -> std::same_as<std::uint32_t>;
+    { strategy.choose(tier, request, lane) }
+    noexcept->std::same_as<std::uint32_t>;
 };
 
 } // namespace failover

@@ -144,6 +144,17 @@ TEST(First, priority_then_zone_count_before_the_listed_order) {
     EXPECT_EQ(fleet.pick({"near", "far"}), "last");
 }
 
+TEST(First, in_panic_ejected_ones_come_behind_every_other) {
+    for (const Strategy strategy : {Strategy::first, Strategy::active_passive}) {
+        Fleet fleet = fleet_of(strategy, {one("a"), one("b"), one("c"), one("d", 1, 1)});
+        fleet.set_states(
+            {{"a", Usability::ejected}, {"b", Usability::ejected}, {"c", Usability::ejected}});
+        EXPECT_TRUE(fleet.picker->panic());
+        EXPECT_EQ(fleet.pick(), "d");
+        EXPECT_EQ(fleet.pick({"d"}), "a");
+    }
+}
+
 TEST(First, knows_no_spilling_and_no_slow_start) {
     Fleet fleet = fleet_of(Strategy::first, {one("a"), one("b"), one("c"), one("d", 1, 1)});
     fleet.set_states({{"b", Usability::down}, {"c", Usability::down}});
@@ -364,6 +375,20 @@ TEST(ConsistentHash, load_counts_relative_to_the_weight) {
     }
     const Counts counts = fleet.pick_many(2000);
     EXPECT_NEAR(counts.at("heavy"), 2000 * 8 / 9, 150) << "it carries its fair share";
+}
+
+TEST(ConsistentHash, keys_belong_to_the_best_priority_that_has_anybody_to_offer) {
+    Fleet fleet = fleet_of(Strategy::consistent_hash,
+                           {one("a", 1, 0), one("b", 1, 0), one("c", 1, 1), one("d", 1, 1)});
+    Counts counts = fleet.pick_many(2000);
+    EXPECT_EQ(counts.count("c") + counts.count("d"), 0U);
+    EXPECT_EQ(counts.size(), 2U);
+    fleet.set_states({{"a", Usability::down}});
+    EXPECT_EQ(fleet.pick_many(500), (Counts{{"b", 500}}));
+    fleet.set_states({{"b", Usability::down}});
+    counts = fleet.pick_many(2000);
+    EXPECT_EQ(counts.size(), 2U);
+    EXPECT_EQ(counts.count("a") + counts.count("b"), 0U);
 }
 
 TEST(ConsistentHash, the_ring_is_lent_on_while_the_members_stay) {

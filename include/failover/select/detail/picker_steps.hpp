@@ -48,6 +48,7 @@ inline std::shared_ptr<const Picker> Picker::build(std::shared_ptr<const Endpoin
                 previous != nullptr && previous->ring_ && previous->ring_->fits(*made->set_)
                     ? previous->ring_
                     : std::make_shared<const HashRing>(*made->set_);
+            made->note_priorities();
             break;
         case Strategy::active_active:
         case Strategy::round_robin:
@@ -98,6 +99,17 @@ inline void Picker::order_candidates() {
     if (!all.candidates.empty()) {
         tiers_.push_back(std::move(all));
     }
+}
+
+/// The ring holds every priority; keys belong to the best one that has anybody to offer.
+inline void Picker::note_priorities() {
+    if (tiers_.empty()) {
+        return;
+    }
+    best_priority_ = tiers_.front().candidates.front().entry->info->priority;
+    one_priority_ = std::all_of(
+        set_->entries().begin(), set_->entries().end(),
+        [&](const EndpointSet::Entry& entry) { return entry.info->priority == best_priority_; });
 }
 
 inline void Picker::build_weights() {
@@ -174,12 +186,10 @@ inline bool was_tried(const EndpointSet::Entry& entry, const PickRequest& reques
 /// May this call go there? `worst`: the worst state that is still acceptable. `stats`: the entry's,
 /// which a table has at hand without reading the entry.
 inline bool Picker::admit(const EndpointSet::Entry& entry, const EndpointStats& stats,
-                          const PickRequest& request, Usability worst,
-                          Pick& pick) const noexcept {
+                          const PickRequest& request, Usability worst, Pick& pick) const noexcept {
     const Usability usability = stats.usability();
     // Someone in doubt is for one call at a time, whatever else is acceptable.
-    if (usability == Usability::probing || usability > worst ||
-        was_tried(entry, request)) {
+    if (usability == Usability::probing || usability > worst || was_tried(entry, request)) {
         return false;
     }
     pick.entry = &entry;
@@ -190,8 +200,7 @@ inline bool Picker::admit(const EndpointSet::Entry& entry, const EndpointStats& 
 /// Its one call is under way and nothing but what is down is left.
 inline bool Picker::admit_doubtful(const EndpointSet::Entry& entry, const PickRequest& request,
                                    Pick& pick) const noexcept {
-    if (entry.node->stats().usability() != Usability::probing ||
-        was_tried(entry, request)) {
+    if (entry.node->stats().usability() != Usability::probing || was_tried(entry, request)) {
         return false;
     }
     pick.entry = &entry;
@@ -237,12 +246,10 @@ inline Pick Picker::pick_hashed(const PickRequest& request, Lane& lane) const no
     const Usability worst = panic_ ? Usability::ejected : Usability::usable;
     std::size_t at = ring_->find(request.hash);
     Pick busy;
-    // The ring holds every priority; keys belong to the best one that has anybody to offer.
-    const std::uint32_t priority =
-        tiers_.empty() ? 0 : tiers_.front().candidates.front().entry->info->priority;
     for (int step = 0; step < most_steps; ++step) {
         const EndpointSet::Entry& entry = set_->entries()[ring_->owner(at)];
-        if (entry.info->priority == priority && admit(entry, entry.node->stats(), request, worst, pick)) {
+        const bool ours = one_priority_ || entry.info->priority == best_priority_;
+        if (ours && admit(entry, entry.node->stats(), request, worst, pick)) {
             if (!overloaded(entry, lane)) {
                 return pick;
             }
@@ -285,7 +292,9 @@ inline Pick Picker::pick_anything(const PickRequest& request) const noexcept {
                            [&](std::size_t index) { return acceptable(set_->entries()[index]); });
     };
     const auto up_to = [&](Usability worst) noexcept {
-        return any([&](const auto& entry) { return admit(entry, entry.node->stats(), request, worst, pick); });
+        return any([&](const auto& entry) {
+            return admit(entry, entry.node->stats(), request, worst, pick);
+        });
     };
     // Better the one in doubt than one known to be bad.
     const auto in_doubt = [&](const auto& entry) { return take_probe(entry, request, pick); };
@@ -294,9 +303,8 @@ inline Pick Picker::pick_anything(const PickRequest& request) const noexcept {
     }
     // Those that may be used were merely tried: a known bad one is no better than going back to one
     // of them after its pause.
-    const bool hopeful = any([](const auto& entry) {
-        return entry.node->stats().usability() <= Usability::probing;
-    });
+    const bool hopeful = any(
+        [](const auto& entry) { return entry.node->stats().usability() <= Usability::probing; });
     const bool desperate = options_.panic_threshold > 0;
     if (panic_ && up_to(Usability::ejected)) {
         return pick;
