@@ -138,12 +138,15 @@ public:
         asio::co_spawn(strand_, accept_loop(shared_from_this()), [](const std::exception_ptr&) {});
     }
 
-    /// Callable from any thread: the handlers are cut off at once, the sockets on
-    /// the strand.
+    /// Callable from any thread: the handlers are cut off at once, the sockets on the strand.
     void stop() {
+        AdminHandlers cut_off; // they may own the context whose queue owns this object
         {
             const std::lock_guard lock{mutex_};
-            stopped_ = true;
+            if (std::exchange(stopped_, true)) {
+                return;
+            }
+            std::swap(cut_off, handlers_);
         }
         asio::post(strand_, [self = shared_from_this()] {
             boost::system::error_code ignored;
@@ -166,8 +169,7 @@ private:
             if (error == asio::error::operation_aborted) {
                 co_return;
             }
-            if (error) { // out of descriptors, say: asking again at once would only
-                         // burn the CPU
+            if (error) { // out of descriptors, say: asking again at once would only burn the CPU
                 self->pause_.expires_after(accept_pause);
                 co_await self->pause_.async_wait(asio::redirect_error(asio::use_awaitable, error));
                 continue;

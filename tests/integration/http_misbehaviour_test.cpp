@@ -252,7 +252,9 @@ protected:
 
     void check_still_works() {
         fleet_[0].release();
-        const Result<Response> after = fleet_.client().try_get("/after", with_id("after"));
+        CallOptions patient = with_id("after");
+        patient.attempt_timeout = 5s;
+        const Result<Response> after = fleet_.client().try_get("/after", patient);
         ASSERT_TRUE(after) << after.error();
         EXPECT_EQ(after->body(), "ok");
     }

@@ -30,7 +30,9 @@ struct PoolLimits {
 ///
 /// Connection: a class with `bool reusable(TimePoint now)` and a closing destructor.
 ///
-/// Threads    safe. The lock is held for a few instructions, never across I/O.
+/// Threads    safe. The lock is held for a few instructions, and while idle connections are closed:
+///            their context may be ending in another thread, and context_gone() must not return
+///            before the last of them is.
 template <class Connection>
 class ConnectionPool final : public ContextBound,
                              public std::enable_shared_from_this<ConnectionPool<Connection>> {
@@ -56,8 +58,8 @@ public:
     /// Takes a slot for `context`. `fresh`: never an idle connection.
     Grant acquire(asio::execution_context& context, TimePoint now, bool fresh,
                   std::unique_ptr<Connection>& connection) {
-        std::vector<Idle> discarded; // closed after the lock is released
         const std::lock_guard lock{mutex_};
+        std::vector<Idle> discarded;
         if (closed_) {
             return Grant::closed;
         }
@@ -74,9 +76,9 @@ public:
 
     /// After wait() gave a slot: an idle connection of `context`, or null for one to open.
     std::unique_ptr<Connection> claim(asio::execution_context& context, TimePoint now) {
-        std::vector<Idle> discarded;
         std::unique_ptr<Connection> connection;
         const std::lock_guard lock{mutex_};
+        std::vector<Idle> discarded;
         take_idle(context, now, connection, discarded);
         trim(discarded);
         return connection;
@@ -119,8 +121,8 @@ public:
 
     /// Closes idle connections that cannot or should not be used again.
     void sweep(TimePoint now) {
-        std::vector<Idle> discarded;
         const std::lock_guard lock{mutex_};
+        std::vector<Idle> discarded;
         for (std::size_t i = 0; i < idle_.size();) {
             if (idle_[i].connection->reusable(now)) {
                 ++i;
@@ -132,8 +134,8 @@ public:
 
     /// Closes idle connections, and those in use as they come back. Waiting callers are woken.
     void close() {
-        std::vector<Idle> discarded;
         const std::lock_guard lock{mutex_};
+        std::vector<Idle> discarded;
         closed_ = true;
         discarded.swap(idle_);
         for (const std::shared_ptr<Wake>& waiter : waiters_) {
@@ -144,8 +146,8 @@ public:
 
     /// The context is going away: nothing of it may be kept.
     void context_gone(asio::execution_context& context) noexcept override {
-        std::vector<Idle> discarded;
         const std::lock_guard lock{mutex_};
+        std::vector<Idle> discarded;
         for (std::size_t i = 0; i < idle_.size();) {
             if (idle_[i].context == &context) {
                 discard(i, discarded);

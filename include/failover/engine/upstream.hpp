@@ -167,6 +167,7 @@ private:
         TimePoint until;
     };
 
+    [[nodiscard]] std::vector<Member> members() const;
     std::shared_ptr<Target> make_target(const std::shared_ptr<const Endpoint>& info);
     void adopt(std::vector<Endpoint> endpoints, TimePoint now);
     void retire(const Member& member, TimePoint now);

@@ -16,20 +16,25 @@ inline Endpoint Upstream::describe(const Member& member) {
     return endpoint;
 }
 
-inline std::vector<Endpoint> Upstream::endpoints() const {
+/// For reports, which take long to write: the lock is not held meanwhile.
+inline std::vector<Upstream::Member> Upstream::members() const {
     const std::lock_guard lock{mutex_};
+    return members_;
+}
+
+inline std::vector<Endpoint> Upstream::endpoints() const {
+    const std::vector<Member> members = this->members();
     std::vector<Endpoint> all;
-    all.reserve(members_.size());
-    for (const Member& member : members_) {
+    all.reserve(members.size());
+    for (const Member& member : members) {
         all.push_back(describe(member));
     }
     return all;
 }
 
 inline std::vector<Endpoint> Upstream::healthy_endpoints() const {
-    const std::lock_guard lock{mutex_};
     std::vector<Endpoint> usable;
-    for (const Member& member : members_) {
+    for (const Member& member : members()) {
         if (member.target->stats().usability() <= Usability::probing) {
             usable.push_back(describe(member));
         }
@@ -38,25 +43,30 @@ inline std::vector<Endpoint> Upstream::healthy_endpoints() const {
 }
 
 inline std::string Upstream::status_json() const {
-    const std::lock_guard lock{mutex_};
-    const auto options = options_.pin();
+    const auto options = options_.get();
     const TimePoint now = Clock::now();
     const auto seconds = [](Duration duration) {
         return std::to_string(std::chrono::duration<double>(duration).count());
     };
-    const double budget = options->budgets->retry.available(now);
-    std::string out = "{\"name\":" + json_quoted(name_) +
-                      ",\"service_name\":" + json_quoted(options->config.service_name) +
-                      ",\"strategy\":" + json_quoted(to_string(options->config.failover.strategy)) +
-                      ",\"active\":" + json_quoted(active_.id()) +
-                      ",\"panic\":" + (panic_ ? "true" : "false") +
-                      ",\"checks\":" + (checks_running_ ? "true" : "false") +
-                      ",\"retry_budget\":" + std::to_string(budget) +
-                      ",\"discovery\":{\"known\":" + (discovery_.known() ? "true" : "false") +
-                      ",\"problem\":" + json_quoted(discovery_.problem()) +
-                      ",\"age_seconds\":" + seconds(discovery_.age(now)) + "},\"endpoints\":[";
+    std::string out =
+        "{\"name\":" + json_quoted(name_) +
+        ",\"service_name\":" + json_quoted(options->config.service_name) +
+        ",\"strategy\":" + json_quoted(to_string(options->config.failover.strategy)) +
+        ",\"retry_budget\":" + std::to_string(options->budgets->retry.available(now));
+    std::vector<Member> members;
+    {
+        const std::lock_guard lock{mutex_};
+        members = members_;
+        out += ",\"active\":" + json_quoted(active_.id()) +
+               ",\"panic\":" + (panic_ ? "true" : "false") +
+               ",\"checks\":" + (checks_running_ ? "true" : "false") +
+               ",\"discovery\":{\"known\":" + (discovery_.known() ? "true" : "false") +
+               ",\"problem\":" + json_quoted(discovery_.problem()) +
+               ",\"age_seconds\":" + seconds(discovery_.age(now)) + '}';
+    }
+    out += ",\"endpoints\":[";
     const char* separator = "";
-    for (const Member& member : members_) {
+    for (const Member& member : members) {
         out += separator + member_json(member, now);
         separator = ",";
     }
