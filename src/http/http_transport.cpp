@@ -64,10 +64,21 @@ std::string failed_check(const WireOutcome& wire) {
 
 HttpTransport::HttpTransport(const ServiceConfig& config, std::shared_ptr<Resolver> resolver)
     : resolver_{std::move(resolver)},
-      tls_{make_tls_context(config.tls, detail::service_path(config) + ".tls")},
       tls_options_{config.tls},
+      tls_path_{detail::service_path(config) + ".tls"},
       limits_{config.failover.max_connections, config.failover.max_pending},
-      idle_timeout_{config.failover.idle_timeout} {}
+      idle_timeout_{config.failover.idle_timeout} {
+    if (!config.tls.ca_file.empty() || !config.tls.cert_file.empty()) {
+        tls(); // a file that cannot be used is refused now
+    }
+}
+
+/// Reading the system's CA store takes tens of milliseconds: only a service with an https endpoint
+/// pays for it.
+std::shared_ptr<asio::ssl::context> HttpTransport::tls() const {
+    std::call_once(tls_made_, [this] { tls_ = make_tls_context(tls_options_, tls_path_); });
+    return tls_;
+}
 
 std::shared_ptr<const ConnectPlan> HttpTransport::plan_for(const Endpoint& endpoint) const {
     auto plan = std::make_shared<ConnectPlan>();
@@ -75,7 +86,7 @@ std::shared_ptr<const ConnectPlan> HttpTransport::plan_for(const Endpoint& endpo
     plan->port = endpoint.port;
     plan->idle_timeout = idle_timeout_;
     if (endpoint.scheme == "https") {
-        plan->tls = tls_;
+        plan->tls = tls();
         plan->server_name =
             tls_options_.server_name.empty() ? endpoint.address : tls_options_.server_name;
         plan->verify = tls_options_.verify;

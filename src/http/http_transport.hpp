@@ -10,6 +10,8 @@
 #include <failover/engine/transport.hpp>
 
 #include <memory>
+#include <mutex>
+#include <string>
 
 namespace failover::http {
 
@@ -78,11 +80,14 @@ private:
     asio::awaitable<error_code> slot(HttpState& state, bool fresh, TimePoint until,
                                      CallControl& control,
                                      std::unique_ptr<Connection>& connection);
+    std::shared_ptr<asio::ssl::context> tls() const;
     [[nodiscard]] std::shared_ptr<const ConnectPlan> plan_for(const Endpoint& endpoint) const;
 
     std::shared_ptr<Resolver> resolver_;
-    std::shared_ptr<asio::ssl::context> tls_;
     TlsOptions tls_options_;
+    std::string tls_path_;
+    mutable std::once_flag tls_made_;
+    mutable std::shared_ptr<asio::ssl::context> tls_;
     PoolLimits limits_;
     Duration idle_timeout_;
 };
