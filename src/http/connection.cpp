@@ -324,7 +324,10 @@ asio::awaitable<error_code> Connection::read_response(Exchange& exchange) {
             continue;
         }
         const error_code error = co_await fill();
-        const bool at_end = error == asio::error::eof || error == asio::ssl::error::stream_truncated;
+        // Not the guard, which shuts the socket down, and not a TLS stream without its closing
+        // alert, which anybody on the way can cut (RFC 9112 section 9.8).
+        const bool at_end =
+            error == asio::error::eof && guard_->ended() == SocketGuard::Ended::no;
         if (at_end && exchange.outcome.answered) {
             co_return parse(exchange, true);
         }
@@ -413,7 +416,8 @@ void Connection::salvage_early_response(Exchange& exchange) {
 /// A complete response: may the connection carry another request, and for how long idle?
 void Connection::finish(Exchange& exchange) {
     exchange.outcome.phase = Phase::done;
-    clean_ = exchange.all_sent && in_begin_ == in_end_ && exchange.reader->keep_alive() && !exchange.reader->need_eof();
+    clean_ = exchange.all_sent && in_begin_ == in_end_ && exchange.reader->keep_alive() &&
+             !exchange.reader->need_eof();
     idle_since_ = Clock::now();
     idle_limit_ = plan_->idle_timeout;
     for (const Response::Parts::Field& field : exchange.parts.fields) {

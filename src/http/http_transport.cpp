@@ -137,9 +137,11 @@ asio::awaitable<void> HttpTransport::attempt(HttpState& state, const HttpCall& c
                            .body = call.request.body,
                            .head_method = call.request.method == "HEAD",
                            .limit = call.limit};
+    bool written = false; // by a round before: a later one that sends nothing does not undo it
     for (bool fresh = false;; fresh = true) {
         std::unique_ptr<Connection> connection;
         reply.wire = WireOutcome{};
+        reply.wire.written = written;
         reply.wire.error = co_await slot(state, fresh, until, control, connection);
         if (reply.wire.error) {
             co_return;
@@ -150,12 +152,15 @@ asio::awaitable<void> HttpTransport::attempt(HttpState& state, const HttpCall& c
             connection = std::make_unique<Connection>(executor, state.plan());
             const TimePoint connect_until = std::min(until, Clock::now() + call.connect_timeout);
             reply.wire = co_await connection->open(resolver_, connect_until, control);
+            reply.wire.written = written;
             if (reply.wire.error) {
                 co_return;
             }
         }
         reply.wire = co_await connection->exchange(wire, reply.parts, until, control);
         reply.wire.reused = reused;
+        written = written || reply.wire.written;
+        reply.wire.written = written;
         if (!reply.wire.error) {
             lease.keep(std::move(connection));
             co_return;

@@ -86,6 +86,28 @@ TEST(HttpRetries, send_idempotent_requests_again_and_others_not) {
     }
 }
 
+TEST(HttpRetries, within_an_attempt_do_not_forget_that_the_request_was_sent) {
+    Fleet fleet{"max_retries: 0"};
+    EXPECT_EQ(fleet.client().get("/warm").status(), 200);
+    fleet[0].next([&](Exchange& exchange, SeenRequest& request) {
+        exchange.read_body(request);
+        std::thread{[&] { fleet[0].stop_listening(); }}.join(); // the fresh connection is refused
+        exchange.close();
+    });
+    const Result<Response> result = fleet.client().try_del("/order/1");
+    ASSERT_FALSE(result);
+    EXPECT_EQ(fleet[0].count(), 2U);
+    EXPECT_TRUE(result.error() == Condition::maybe_executed) << result.error();
+}
+
+TEST(HttpRetries, take_the_end_of_their_time_for_no_end_of_a_body) {
+    Fleet fleet{"max_retries: 0, attempt_timeout: 200ms"};
+    fleet[0].next(hang("HTTP/1.1 200 OK\r\n\r\nhalf of the bo"));
+    const Result<Response> result = fleet.client().try_get("/x");
+    ASSERT_FALSE(result) << result->body();
+    EXPECT_TRUE(result.error() == Condition::maybe_executed) << result.error();
+}
+
 TEST(HttpRetries, of_any_request_follow_a_refused_connection) {
     Fleet fleet{Fleet::Options{.servers = 2, .failover = "strategy: first"}};
     fleet[0].crash();
