@@ -25,6 +25,8 @@ namespace {
 constexpr std::size_t read_chunk = 16U << 10U;
 constexpr std::size_t body_copied_up_to = 16U << 10U;
 constexpr int most_interim_responses = 16;
+// The parser takes a body as it comes, but a chunk's extension and a trailer only whole.
+constexpr std::size_t most_unparsed = 80U << 10U;
 // A close that came within the last moment is no likelier than one that crosses the request on the
 // wire, which no look can see; under load the look would be every fourth system call.
 constexpr Duration too_short_to_look = std::chrono::microseconds{100};
@@ -74,6 +76,11 @@ struct Connection::Exchange {
     bool all_sent = false;
 
     void begin_response() { reader.emplace(parts, request.limit, request.head_method); }
+    /// After an interim response; false when there were too many.
+    [[nodiscard]] bool skip_interim() {
+        begin_response();
+        return ++interim <= most_interim_responses;
+    }
     /// The head of the final response was read.
     [[nodiscard]] bool final_begun() const noexcept { return parts.status >= 200; }
 };
@@ -192,7 +199,12 @@ bool Connection::reusable(TimePoint now) noexcept {
     if (!clean_ || in_begin_ != in_end_ || now - idle_since_ >= idle_limit_) {
         return false;
     }
-    if (now - idle_since_ < too_short_to_look) {
+    // A TLS record that was read with the last answer is in the stream, not in the socket.
+    if (tls_ && (SSL_pending(tls_->native_handle()) != 0 ||
+                 BIO_ctrl_pending(SSL_get_rbio(tls_->native_handle())) != 0)) {
+        return false;
+    }
+    if (now - idle_since_ < too_short_to_look && !look_always_) {
         return true;
     }
     char byte = 0;
@@ -289,8 +301,11 @@ asio::awaitable<error_code> Connection::take_early_bytes(Exchange& exchange) {
     }
     exchange.outcome.answered = true;
     error = parse(exchange, false);
-    if (!error && exchange.reader->is_done() && !exchange.final_begun()) {
-        exchange.begin_response();
+    while (!error && exchange.reader->is_done() && !exchange.final_begun()) {
+        if (!exchange.skip_interim()) {
+            co_return beast::http::error::bad_status;
+        }
+        error = parse(exchange, false);
     }
     co_return error;
 }
@@ -317,10 +332,9 @@ asio::awaitable<error_code> Connection::read_response(Exchange& exchange) {
             if (exchange.final_begun()) {
                 co_return error_code{};
             }
-            if (++exchange.interim > most_interim_responses) {
+            if (!exchange.skip_interim()) {
                 co_return beast::http::error::bad_status;
             }
-            exchange.begin_response();
             continue;
         }
         const error_code error = co_await fill();
@@ -348,6 +362,9 @@ asio::awaitable<error_code> Connection::fill() {
                   in_.begin() + static_cast<std::ptrdiff_t>(in_end_), in_.begin());
         in_end_ -= in_begin_;
         in_begin_ = 0;
+    }
+    if (in_end_ > most_unparsed) {
+        co_return beast::http::error::body_limit;
     }
     if (in_.size() < in_end_ + read_chunk / 2) {
         in_.resize(in_end_ + read_chunk);
@@ -418,6 +435,13 @@ void Connection::finish(Exchange& exchange) {
     exchange.outcome.phase = Phase::done;
     clean_ = exchange.all_sent && in_begin_ == in_end_ && exchange.reader->keep_alive() &&
              !exchange.reader->need_eof();
+    // A server that sends a body where none may be would answer the next request with it.
+    const int status = exchange.parts.status;
+    look_always_ = exchange.request.head_method || status == 204 || status == 304;
+    if (status == 204 && (exchange.reader->content_length().value_or(0) != 0 ||
+                          exchange.reader->chunked())) {
+        clean_ = false;
+    }
     idle_since_ = Clock::now();
     idle_limit_ = plan_->idle_timeout;
     for (const Response::Parts::Field& field : exchange.parts.fields) {

@@ -116,6 +116,7 @@ private:
     std::size_t in_end_ = 0;
     TimePoint idle_since_{};
     Duration idle_limit_{};
+    bool look_always_ = false; // the last answer could have had a body it must not have
     bool clean_ = false;     // the last exchange left the connection ready for another
 };
 

@@ -110,15 +110,18 @@ asio::awaitable<error_code> HttpTransport::slot(HttpState& state, bool fresh, Ti
         case Grant::reuse:
         case Grant::open: co_return error_code{};
         case Grant::full: co_return make_error_code(Errc::queue_full);
-        case Grant::closed: co_return make_error_code(Errc::cancelled);
+        // The endpoint was removed after it was picked: nothing was sent, another may be tried.
+        case Grant::closed: co_return make_error_code(Errc::queue_full);
         case Grant::wait: break;
     }
     const Woken why = co_await state.pool().wait(until, control); // named: g++ 12 breaks a switch on co_await
     switch (why) {
         case Woken::notified: break;
         case Woken::timed_out: co_return asio::error::timed_out;
-        case Woken::aborted:
         case Woken::cancelled: co_return asio::error::operation_aborted;
+        case Woken::aborted: // by stop() or the winner of a hedge, or because the pool was closed
+            co_return control.aborted() ? error_code{asio::error::operation_aborted}
+                                        : make_error_code(Errc::queue_full);
     }
     if (!fresh) {
         connection = state.pool().claim(context, Clock::now());

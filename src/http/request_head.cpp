@@ -115,6 +115,9 @@ std::optional<std::string> refusal(const Request& request, const CallOptions& op
     if (options.content_type && !is_field_value(*options.content_type)) {
         return "content_type has a control character";
     }
+    if (options.idempotency_key && options.idempotency_key->find_first_not_of(" \t") == std::string::npos) {
+        return "idempotency_key is empty: it would tell no two requests apart";
+    }
     if (options.idempotency_key && !is_field_value(*options.idempotency_key)) {
         return "idempotency_key has a control character";
     }

@@ -51,10 +51,16 @@ private:
         }
     }
 
-    void on_field_impl(beast::http::field, string_view name, string_view value,
+    void on_field_impl(beast::http::field code, string_view name, string_view value,
                        error_code& error) override {
         if (!in_head_) {
             return; // a trailer field: RFC 9110 section 6.5.1 lets a recipient drop it
+        }
+        // Any other coding would leave the body undecoded, or its end unknown (RFC 9112 section 6.3).
+        if (code == beast::http::field::transfer_encoding &&
+            !beast::iequals(value, "chunked")) {
+            error = beast::http::error::bad_transfer_encoding;
+            return;
         }
         if (value.find('\0') != string_view::npos) {
             error = beast::http::error::bad_value;

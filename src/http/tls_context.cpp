@@ -36,6 +36,10 @@ std::shared_ptr<asio::ssl::context> make_tls_context(const TlsOptions& options,
         context->set_verify_mode(asio::ssl::verify_none);
     }
     if (!options.cert_file.empty()) {
+        // Without this OpenSSL would ask for a pass phrase on the terminal.
+        context->set_password_callback([](std::size_t, asio::ssl::context::password_purpose) {
+            return std::string{};
+        });
         context->use_certificate_chain_file(options.cert_file, error);
         require(error, path + ".cert_file", options.cert_file);
         context->use_private_key_file(options.key_file, asio::ssl::context::pem, error);

@@ -168,7 +168,7 @@ Result<Response> CallRuntime::call_blocking(Request request, CallOptions options
     return std::move(*result);
 }
 
-Response CallRuntime::stand_in(const std::string& path, const Fallback& fallback,
+Response CallRuntime::stand_in(const std::string& key, const Fallback& fallback,
                                const Failure& failure) {
     if (failure.code == Errc::invalid_request || failure.code == Errc::would_deadlock) {
         throw Error{failure};
@@ -179,7 +179,7 @@ Response CallRuntime::stand_in(const std::string& path, const Fallback& fallback
     const auto log = std::make_shared<const AttemptLog>(failure.attempts);
     std::optional<Response> answer;
     if (fallback.use_last_good) {
-        answer = last_good_.find(path, fallback.max_age, Clock::now());
+        answer = last_good_.find(key, fallback.max_age, Clock::now());
     }
     if (!answer) {
         Response::Parts parts;
@@ -198,10 +198,21 @@ Response CallRuntime::stand_in(const std::string& path, const Fallback& fallback
     return std::move(*answer);
 }
 
-void CallRuntime::remember(const std::string& path, const Response& response) {
-    if (response.status() < 300) {
-        last_good_.store(path, response, Clock::now());
+void CallRuntime::remember(const std::string& key, const Response& response) {
+    const std::string_view cache_control = response.header("cache-control").value_or("");
+    const bool forbidden = cache_control.find("no-store") != std::string_view::npos ||
+                           cache_control.find("private") != std::string_view::npos;
+    if (response.status() < 300 && !forbidden) {
+        last_good_.store(key, response, Clock::now());
     }
+}
+
+std::string CallRuntime::fallback_key(const std::string& path, const CallOptions& options) {
+    std::string key = path;
+    for (const auto& [name, value] : options.headers) {
+        key.append("\n").append(name).append(":").append(value);
+    }
+    return key;
 }
 
 } // namespace failover::detail

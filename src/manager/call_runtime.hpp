@@ -42,9 +42,13 @@ public:
     Result<Response> call_blocking(Request request, CallOptions options);
 
     /// What get_with_fallback() answers after `failure`; throws when no fallback may stand in.
-    Response stand_in(const std::string& path, const Fallback& fallback, const Failure& failure);
-    /// Remembers a good answer for stand_in().
-    void remember(const std::string& path, const Response& response);
+    /// `key`: of fallback_key().
+    Response stand_in(const std::string& key, const Fallback& fallback, const Failure& failure);
+    /// Remembers a good answer for stand_in(), unless the server forbids it.
+    void remember(const std::string& key, const Response& response);
+    /// The path and all headers the caller gave: what one caller was answered is not for another.
+    [[nodiscard]] static std::string fallback_key(const std::string& path,
+                                                  const CallOptions& options);
 
     [[nodiscard]] const std::string& service() const noexcept { return service_; }
 

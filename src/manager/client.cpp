@@ -39,14 +39,16 @@ asio::awaitable<Response> call_or_throw(Runtime runtime, Request request, CallOp
 
 asio::awaitable<Response> call_with_fallback(Runtime runtime, std::string path, Fallback fallback,
                                              CallOptions options) {
-    Result<Response> result = co_await call(runtime, make_request("GET", path), std::move(options));
+    const std::string key = detail::CallRuntime::fallback_key(path, options);
+    Request request = make_request("GET", std::move(path));
+    Result<Response> result = co_await call(runtime, std::move(request), std::move(options));
     if (!result) {
         if (!runtime) {
             throw Error{result.error()};
         }
-        co_return runtime->stand_in(path, fallback, result.error());
+        co_return runtime->stand_in(key, fallback, result.error());
     }
-    runtime->remember(path, *result);
+    runtime->remember(key, *result);
     co_return std::move(*result);
 }
 
@@ -142,14 +144,16 @@ asio::awaitable<Result<Response>> FailoverClient::async_try_send(Request request
 
 Response FailoverClient::get_with_fallback(std::string path, Fallback fallback,
                                            CallOptions options) {
-    Result<Response> result = block(runtime_, make_request("GET", path), std::move(options));
+    const std::string key = detail::CallRuntime::fallback_key(path, options);
+    Result<Response> result =
+        block(runtime_, make_request("GET", std::move(path)), std::move(options));
     if (!result) {
         if (!runtime_) {
             throw Error{result.error()};
         }
-        return runtime_->stand_in(path, fallback, result.error());
+        return runtime_->stand_in(key, fallback, result.error());
     }
-    runtime_->remember(path, *result);
+    runtime_->remember(key, *result);
     return std::move(*result);
 }
 

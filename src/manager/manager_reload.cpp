@@ -40,6 +40,9 @@ void FailoverManager::Impl::reload(Config config) {
     std::vector<Service> before;
     {
         const std::lock_guard lock{mutex_};
+        if (stopping_) {
+            throw Error{Failure{.code = make_error_code(Errc::not_running)}};
+        }
         before = services_;
     }
     std::vector<Service> next;

@@ -194,6 +194,23 @@ TEST(Status, is_json_with_every_service_and_endpoint) {
     EXPECT_EQ(nlohmann::json::parse(fleet.manager().status_json())["running"], false);
 }
 
+TEST(Fallback, does_not_give_one_caller_what_another_was_answered) {
+    Fleet fleet{"max_retries: 0"};
+    CallOptions alice;
+    alice.headers = {{"Authorization", "alice"}};
+    CallOptions mallory;
+    mallory.headers = {{"Authorization", "mallory"}};
+    fleet[0].next(respond(200, "of alice"));
+    EXPECT_EQ(fleet.client().get_with_fallback("/me", {}, alice).body(), "of alice");
+    fleet[0].next(respond(200, "secret", "Cache-Control: no-store\r\n"));
+    EXPECT_EQ(fleet.client().get_with_fallback("/once").body(), "secret");
+    fleet[0].always(respond(500));
+    const Fallback other{.body = "other"};
+    EXPECT_EQ(fleet.client().get_with_fallback("/me", other, mallory).body(), "other");
+    EXPECT_EQ(fleet.client().get_with_fallback("/me", other, alice).body(), "of alice");
+    EXPECT_EQ(fleet.client().get_with_fallback("/once", other).body(), "other");
+}
+
 TEST(Fallback, answers_from_the_service_then_from_memory_then_from_the_caller_then_by_itself) {
     Fleet fleet{"max_retries: 0"};
     fleet[0].next(respond(200, "fresh"));

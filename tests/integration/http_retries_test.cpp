@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -106,6 +107,37 @@ TEST(HttpRetries, take_the_end_of_their_time_for_no_end_of_a_body) {
     const Result<Response> result = fleet.client().try_get("/x");
     ASSERT_FALSE(result) << result->body();
     EXPECT_TRUE(result.error() == Condition::maybe_executed) << result.error();
+}
+
+TEST(HttpRetries, do_not_take_an_empty_key_for_a_promise_of_deduplication) {
+    Fleet fleet{"max_retries: 3"};
+    CallOptions options;
+    options.idempotency_key = "";
+    const Result<Response> result = fleet.client().try_post("/pay", "x", options);
+    ASSERT_FALSE(result);
+    EXPECT_TRUE(result.error() == Errc::invalid_request) << result.error();
+    EXPECT_EQ(fleet[0].count(), 0U);
+}
+
+TEST(HttpRetries, follow_a_call_that_queued_at_an_endpoint_now_removed) {
+    Fleet fleet{Fleet::Options{
+        .servers = 2,
+        .failover = "strategy: active-passive, max_connections: 1, attempt_timeout: 10s, "
+                    "timeout: 20s, drain_timeout: 100ms"}};
+    fleet[0].always(hang());
+    std::thread first{[&] { static_cast<void>(fleet.client().try_get("/first")); }};
+    EXPECT_TRUE(wait_until([&] { return fleet[0].count() == 1; }));
+    std::optional<Result<Response>> queued;
+    std::thread second{[&] { queued.emplace(fleet.client().try_get("/second")); }};
+    EXPECT_TRUE(wait_until([&] {
+        return fleet.manager().status_json().find("\"pending\":1") != std::string::npos;
+    }));
+    fleet.manager().deregister_endpoint("users", fleet.id(0));
+    second.join();
+    fleet[0].release();
+    first.join();
+    ASSERT_TRUE(*queued) << queued->error();
+    EXPECT_EQ((*queued)->endpoint().id, fleet.id(1));
 }
 
 TEST(HttpRetries, of_any_request_follow_a_refused_connection) {
