@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <string>
 #include <thread>
@@ -103,20 +105,33 @@ TEST(ClientThreads, call_while_endpoints_crash_and_return) {
                                .health_check = quick_checks}};
     std::atomic<bool> over{false};
     std::atomic<int> failed{0};
+    std::array<std::atomic<int>, 3> done{};
+    // So that no call sees two crashes: each caller has begun and ended one since the last.
+    const auto all_have_called = [&] {
+        const std::array<int, 3> before{done[0], done[1], done[2]};
+        return wait_until(
+            [&] {
+                return std::equal(before.begin(), before.end(), done.begin(),
+                                  [](int then, const std::atomic<int>& now) { return now >= then + 2; });
+            },
+            30s);
+    };
     std::thread crashes{[&] {
         for (std::size_t i = 0; i < 9; ++i) {
             fleet[i % 3].crash();
             fleet[i % 3].restart();
             EXPECT_TRUE(
                 wait_until([&] { return fleet.manager().healthy_endpoints().size() == 3; }, 30s));
+            EXPECT_TRUE(all_have_called());
         }
         over = true;
     }};
     std::vector<std::thread> callers;
-    for (int i = 0; i < 3; ++i) {
+    for (std::atomic<int>& calls : done) {
         callers.emplace_back([&] {
             while (!over) {
                 failed += fleet.client().try_get("/x") ? 0 : 1;
+                ++calls;
             }
         });
     }
