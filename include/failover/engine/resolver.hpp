@@ -58,6 +58,7 @@ public:
         if (std::shared_ptr<const Answer> known = ask(host, wake)) {
             co_return *known;
         }
+        const Place listed{state_, host, wake};
         const Woken why = co_await wake->wait(until);
         if (why != Woken::notified) {
             co_return asio::error::make_error_code(why == Woken::timed_out
@@ -91,6 +92,25 @@ private:
         std::deque<std::string> queue;
         std::size_t threads = 0;
         bool stopped = false;
+    };
+
+    /// A place among those who wait for a name, left on every path; also when the waiting coroutine
+    /// is destroyed with its context, which the wake must not outlive.
+    class Place {
+    public:
+        Place(std::shared_ptr<State> state, std::string host, std::shared_ptr<Wake> wake)
+            : state_{std::move(state)}, host_{std::move(host)}, wake_{std::move(wake)} {}
+        Place(const Place&) = delete;
+        Place& operator=(const Place&) = delete;
+        ~Place() {
+            const std::lock_guard lock{state_->mutex};
+            std::erase(state_->entries[host_].waiting, wake_);
+        }
+
+    private:
+        std::shared_ptr<State> state_;
+        std::string host_;
+        std::shared_ptr<Wake> wake_;
     };
 
     std::shared_ptr<const Answer> ask(const std::string& host, const std::shared_ptr<Wake>& wake) {

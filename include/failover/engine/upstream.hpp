@@ -162,6 +162,7 @@ private:
         bool alerted = false;
         bool registered = false;
     };
+    struct FirstSnapshotWaiter;
     struct Retiring {
         std::shared_ptr<Target> target;
         TimePoint until;

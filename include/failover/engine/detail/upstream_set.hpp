@@ -16,7 +16,6 @@ inline std::shared_ptr<Target> Upstream::make_target(const std::shared_ptr<const
 }
 
 inline void Upstream::set_endpoints(std::vector<Endpoint> endpoints) {
-    std::vector<std::shared_ptr<Wake>> waiting;
     {
         const std::lock_guard lock{mutex_};
         if (stopped_) {
@@ -29,10 +28,10 @@ inline void Upstream::set_endpoints(std::vector<Endpoint> endpoints) {
         }
         adopt(std::move(endpoints), now);
         discovered_.store(true, std::memory_order_release);
-        waiting.swap(waiting_first_);
-    }
-    for (const std::shared_ptr<Wake>& one : waiting) {
-        one->notify();
+        // Under the lock: a waiter whose context ends leaves the list before its wake is gone.
+        for (const std::shared_ptr<Wake>& one : std::exchange(waiting_first_, {})) {
+            one->notify();
+        }
     }
     schedule_work();
 }
@@ -168,6 +167,21 @@ inline std::string Upstream::discovery_problem() const {
     return discovery_.problem();
 }
 
+/// A place in the list of those who wait, left on every path; also when the waiting coroutine is
+/// destroyed with its context, which the wake must not outlive.
+struct Upstream::FirstSnapshotWaiter {
+    FirstSnapshotWaiter(Upstream& owner, const std::shared_ptr<Wake>& own) noexcept
+        : upstream{owner}, wake{own} {}
+    FirstSnapshotWaiter(const FirstSnapshotWaiter&) = delete;
+    FirstSnapshotWaiter& operator=(const FirstSnapshotWaiter&) = delete;
+    ~FirstSnapshotWaiter() {
+        const std::lock_guard lock{upstream.mutex_};
+        std::erase(upstream.waiting_first_, wake);
+    }
+    Upstream& upstream;
+    const std::shared_ptr<Wake>& wake;
+};
+
 inline asio::awaitable<Woken> Upstream::wait_discovered(TimePoint until, CallControl& control) {
     const asio::any_io_executor executor = co_await asio::this_coro::executor;
     const auto wake = std::make_shared<Wake>(executor);
@@ -182,11 +196,8 @@ inline asio::awaitable<Woken> Upstream::wait_discovered(TimePoint until, CallCon
         }
         waiting_first_.push_back(wake);
     }
+    const FirstSnapshotWaiter listed{*this, wake};
     const Woken why = co_await wake->wait(until);
-    if (why != Woken::notified) {
-        const std::lock_guard lock{mutex_};
-        std::erase(waiting_first_, wake);
-    }
     co_return why;
 }
 
