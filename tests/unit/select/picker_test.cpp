@@ -174,13 +174,28 @@ TEST_P(EachStrategy, one_in_doubt_comes_before_one_known_to_be_bad) {
 }
 
 TEST_P(EachStrategy, the_last_one_is_not_refused_because_its_permit_is_taken) {
-    for (const double panic_threshold : {0.5, 0.0}) {
-        Fleet fleet = fleet_of(alike(1), panic_threshold);
-        fleet.set_states({{"e0", Usability::probing}});
-        EXPECT_EQ(fleet.pick(), "e0 (probe)");
-        EXPECT_EQ(fleet.pick(), "e0");
-        EXPECT_EQ(fleet.pick({"e0"}), "all_tried");
+    Fleet fleet = fleet_of(alike(1));
+    fleet.set_states({{"e0", Usability::probing}});
+    EXPECT_EQ(fleet.pick(), "e0 (probe)");
+    EXPECT_EQ(fleet.pick(), "e0");
+    EXPECT_EQ(fleet.pick({"e0"}), "all_tried");
+}
+
+TEST_P(EachStrategy, without_panic_one_in_doubt_gets_one_call_at_a_time_even_when_it_is_the_last) {
+    Fleet fleet = fleet_of(alike(3), 0);
+    fleet.set_states(
+        {{"e0", Usability::down}, {"e1", Usability::probing}, {"e2", Usability::ejected}});
+    for (const bool may_probe : {true, false}) {
+        EXPECT_EQ(fleet.pick({}, may_probe), "e1 (probe)");
+        for (int i = 0; i < 10; ++i) {
+            EXPECT_EQ(fleet.pick({}, may_probe), "none_usable");
+        }
+        EXPECT_EQ(fleet.pick({"e1"}), "all_tried");
+        fleet.now += fleet.options.probe_hold;
     }
+    fleet.set_states({{"e0", Usability::usable}});
+    EXPECT_EQ(fleet.pick({"e0"}), "e1 (probe)");
+    EXPECT_EQ(fleet.pick({"e0"}), "all_tried") << "worth going back to after its pause";
 }
 
 TEST_P(EachStrategy, weight_zero_gets_traffic_only_when_nothing_else_is_left) {
@@ -253,7 +268,8 @@ struct Rules {
         }
         ASSERT_EQ(pick.entry, nullptr);
         ASSERT_FALSE(untried(Usability::usable)) << "a good one was missed";
-        ASSERT_FALSE(untried(Usability::probing)) << "one in doubt was missed";
+        ASSERT_FALSE(panics ? untried(Usability::probing) : free_probe())
+            << "one in doubt was missed";
         const bool last_resort = panics && !hopeful();
         if (last_resort || fleet.picker->panic()) {
             ASSERT_FALSE(untried(Usability::ejected)) << "one was missed in panic";
@@ -287,6 +303,7 @@ struct Rules {
             return;
         }
         if (usability == Usability::probing && !probe) {
+            ASSERT_TRUE(panics) << "a second call beside the one that tries it";
             ASSERT_FALSE(good_left || free_probe());
             ASSERT_FALSE(fleet.picker->panic() && untried(Usability::ejected));
         }

@@ -197,7 +197,8 @@ inline bool Picker::admit(const EndpointSet::Entry& entry, const EndpointStats& 
     return true;
 }
 
-/// Its one call is under way and nothing but what is down is left.
+/// Its one call is under way and nothing but what is bad is left: beside that call, but only where
+/// trying anything is wanted at all.
 inline bool Picker::admit_doubtful(const EndpointSet::Entry& entry, const PickRequest& request,
                                    Pick& pick) const noexcept {
     if (entry.node->stats().usability() != Usability::probing || was_tried(entry, request)) {
@@ -313,7 +314,7 @@ inline Pick Picker::pick_anything(const PickRequest& request) const noexcept {
         return admit_doubtful(entry, request, pick);
     };
     const bool last_resort = desperate && !hopeful;
-    if (any(beside_the_probe) ||
+    if ((desperate && any(beside_the_probe)) ||
         (last_resort && (up_to(Usability::ejected) || up_to(Usability::down)))) {
         return pick;
     }
