@@ -83,15 +83,24 @@ public:
         return std::clamp(part, 0.1, 1.0);
     }
 
-    /// The half-open permit: one attempt at a time while probing. It expires after `hold`, so that
-    /// one that is never given back does not shut the endpoint out for ever.
+    /// The half-open permit: one attempt at a time while probing. It expires after `hold` > 0, so
+    /// that one that is never given back does not shut the endpoint out for ever. The time it was
+    /// taken is its holder's ticket: the next holder's is a later one.
     [[nodiscard]] bool try_take_probe(TimePoint now, Duration hold) noexcept {
-        std::int64_t until = probe_until_.load(std::memory_order_relaxed);
-        return until <= now.time_since_epoch().count() &&
-               probe_until_.compare_exchange_strong(until, (now + hold).time_since_epoch().count(),
-                                                    std::memory_order_relaxed);
+        std::int64_t taken = probe_taken_.load(std::memory_order_relaxed);
+        const std::int64_t time = now.time_since_epoch().count();
+        return (taken == never || time - taken >= hold.count()) &&
+               probe_taken_.compare_exchange_strong(taken, time, std::memory_order_relaxed);
     }
-    void release_probe() noexcept { probe_until_.store(0, std::memory_order_relaxed); }
+    /// Is the permit that was taken at `taken` still its holder's? No: it expired and went to another.
+    [[nodiscard]] bool holds_probe(TimePoint taken) const noexcept {
+        return probe_taken_.load(std::memory_order_relaxed) == taken.time_since_epoch().count();
+    }
+    /// Gives back the permit that was taken at `taken`, once; another holder's stays as it is.
+    void release_probe(TimePoint taken) noexcept {
+        std::int64_t ticket = taken.time_since_epoch().count();
+        probe_taken_.compare_exchange_strong(ticket, never, std::memory_order_relaxed);
+    }
 
     /// A check or a call saw it alive.
     void seen(WallTime when) noexcept {
@@ -135,7 +144,7 @@ private:
     std::atomic<double> latency_{0};
     std::atomic<std::int64_t> updated_{0};
     std::atomic<std::int64_t> recovered_{never};
-    std::atomic<std::int64_t> probe_until_{0};
+    std::atomic<std::int64_t> probe_taken_{never};
     std::atomic<std::uint64_t> successes_{0};
     std::atomic<std::uint64_t> failures_{0};
     std::atomic<WallTime::rep> seen_{0};

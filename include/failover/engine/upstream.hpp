@@ -123,7 +123,8 @@ public:
     /// No lock and no allocation, whatever the strategy.
     [[nodiscard]] Lease pick(std::span<const void* const> excluded, std::uint64_t hash,
                              bool may_probe, TimePoint now) const;
-    /// What an attempt met; `was_probe`: it held the half-open permit, which this returns.
+    /// What an attempt met; `took`: the time since its pick. `was_probe`: the pick took the half-open
+    /// permit, which goes back unless it expired and is another call's by now.
     void record(Target& target, const AttemptVerdict& verdict, Duration took, bool was_probe,
                 TimePoint now);
     [[nodiscard]] ServiceMeter& meter() noexcept { return *meter_; }

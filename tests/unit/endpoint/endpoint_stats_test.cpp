@@ -143,7 +143,9 @@ TEST(EndpointStats, the_probe_permit_is_for_one_at_a_time) {
     EndpointStats stats;
     EXPECT_TRUE(stats.try_take_probe(t0, 6s));
     EXPECT_FALSE(stats.try_take_probe(t0, 6s));
-    stats.release_probe();
+    EXPECT_TRUE(stats.holds_probe(t0));
+    stats.release_probe(t0);
+    EXPECT_FALSE(stats.holds_probe(t0));
     EXPECT_TRUE(stats.try_take_probe(t0, 6s));
 }
 
@@ -153,6 +155,18 @@ TEST(EndpointStats, a_permit_that_is_never_given_back_expires) {
     EXPECT_FALSE(stats.try_take_probe(t0 + 6s - 1ns, 6s));
     EXPECT_TRUE(stats.try_take_probe(t0 + 6s, 6s));
     EXPECT_FALSE(stats.try_take_probe(t0 + 6s, 6s));
+}
+
+TEST(EndpointStats, a_permit_is_given_back_only_by_its_holder) {
+    EndpointStats stats;
+    ASSERT_TRUE(stats.try_take_probe(t0, 6s));
+    ASSERT_TRUE(stats.try_take_probe(t0 + 7s, 6s)) << "the first holder's has expired";
+    stats.release_probe(t0);
+    EXPECT_FALSE(stats.holds_probe(t0));
+    EXPECT_TRUE(stats.holds_probe(t0 + 7s));
+    EXPECT_FALSE(stats.try_take_probe(t0 + 8s, 6s)) << "the second holder still tries it";
+    stats.release_probe(t0 + 7s);
+    EXPECT_TRUE(stats.try_take_probe(t0 + 8s, 6s));
 }
 
 TEST(EndpointStats, keeps_its_usability_and_when_it_was_seen) {

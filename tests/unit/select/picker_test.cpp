@@ -150,7 +150,7 @@ TEST_P(EachStrategy, one_in_doubt_gets_one_call_at_a_time_before_the_good_ones) 
     for (int i = 0; i < 50; ++i) {
         EXPECT_NE(fleet.pick().substr(0, 2), "e2") << "its permit is taken";
     }
-    fleet.stats("e2").release_probe();
+    fleet.stats("e2").release_probe(fleet.now);
     EXPECT_EQ(fleet.pick({"e2"}).find("probe"), std::string::npos) << "it was tried";
     EXPECT_EQ(fleet.pick(), "e2 (probe)");
     fleet.now += fleet.options.probe_hold;
@@ -356,6 +356,7 @@ TEST_P(EachStrategy, keeps_the_rules_in_any_state_and_misses_nobody_who_may_be_p
                      .local_zone = random() % 2 == 0 ? "here" : "",
                      .panic_threshold = random() % 3 == 0 ? 0.0 : 0.5,
                      .active = random() % 2 == 0 ? "e1" : ""}};
+        std::map<const void*, TimePoint> taken_at;
         for (int step = 0; step < 40; ++step) {
             shake(fleet, random);
             if (random() % 2 == 0) {
@@ -370,11 +371,12 @@ TEST_P(EachStrategy, keeps_the_rules_in_any_state_and_misses_nobody_who_may_be_p
                     tried.insert(entry.node.get());
                     tried_set.add(entry.node.get());
                 }
-                stats.release_probe();
+                stats.release_probe(taken_at[entry.node.get()]);
                 if (random() % 2 == 0) {
                     permit_free.insert(entry.node.get());
                 } else {
                     ASSERT_TRUE(stats.try_take_probe(fleet.now, 6s));
+                    taken_at[entry.node.get()] = fleet.now;
                 }
             }
             const bool may_probe = random() % 2 == 0;
@@ -383,6 +385,9 @@ TEST_P(EachStrategy, keeps_the_rules_in_any_state_and_misses_nobody_who_may_be_p
                                                   .tried = &tried_set,
                                                   .may_probe = may_probe},
                                                  fleet.lane);
+            if (pick.probe) {
+                taken_at[pick.entry->node.get()] = fleet.now;
+            }
             Rules{fleet, tried, may_probe, fleet.options.panic_threshold > 0, permit_free}.check(
                 pick);
             ASSERT_FALSE(::testing::Test::HasFatalFailure()) << "round " << round;

@@ -82,17 +82,20 @@ inline void Upstream::record(Target& target, const AttemptVerdict& verdict, Dura
         target.stats().record(took, failed, now, options_.pin()->config.failover.attempt_timeout);
     }
     target.meter().attempt(verdict.outcome, took);
-    if (was_probe) {
-        target.stats().release_probe();
-    }
+    // Whose permit expired and went on to another call proves no more than any other call.
+    const TimePoint picked = now - took;
+    const bool proves = was_probe && target.stats().holds_probe(picked);
     const CallSample sample{.outcome = verdict.outcome,
                             .fault = call_fault(verdict.fault),
                             .latency = took,
-                            .was_probe = was_probe};
+                            .was_probe = proves};
     const bool allowed = failed && may_eject();
     const HealthChange change = target.judge([&](EndpointHealth& health, Rng& rng) {
         return health.on_call(sample, now, rng, allowed);
     });
+    if (proves) { // judged first: the next one is not sent to what has just failed
+        target.stats().release_probe(picked);
+    }
     if (change.changed) {
         after_change(target, change, now);
     }
