@@ -50,6 +50,14 @@ public:
     }
 
     [[nodiscard]] std::vector<Tier> build() {
+        if (usable_ == 0) {
+            // Nobody is: in panic those that are tried anyway divide the load the same way, or the
+            // last priority would get as much of it as the first.
+            for (auto& [priority, sides] : groups_) {
+                sides.near.usable += sides.near.tier.candidates.size();
+                sides.far.usable += sides.far.tier.candidates.size();
+            }
+        }
         double left = 1.0;
         std::vector<std::pair<Tier*, double>> shares;
         for (auto& [priority, sides] : groups_) {
@@ -93,6 +101,7 @@ private:
         Side& side = same_zone(*entry.info, options_.local_zone) ? sides.near : sides.far;
         ++side.members;
         side.usable += usability <= Usability::probing ? 1 : 0;
+        usable_ += usability == Usability::usable ? 1 : 0;
         // One in doubt gets its calls one by one, through its permit: as a candidate that is always
         // passed over it would hand its whole share to its neighbour.
         const bool candidate =
@@ -116,7 +125,7 @@ private:
         std::vector<Tier> tiers;
         double sum = 0;
         for (const auto& [tier, share] : shares) {
-            sum += total > 0 ? share / total : 1.0 / static_cast<double>(shares.size());
+            sum += share / total; // somebody in them has a share, or there are none
             tier->share_until = static_cast<std::uint64_t>(sum * 0x1.0p32);
             describe(*tier);
             tiers.push_back(std::move(*tier));
@@ -142,6 +151,7 @@ private:
     const PickerOptions& options_;
     bool panic_;
     TimePoint now_;
+    std::size_t usable_ = 0; // those in doubt not counted: they are no candidates
     std::map<std::uint32_t, Sides> groups_;
 };
 

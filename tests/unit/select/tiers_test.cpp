@@ -63,6 +63,49 @@ TEST(Tiers, a_priority_that_is_only_in_doubt_claims_no_share) {
     EXPECT_EQ(share(fleet.pick_many(picks), "b"), 1.0);
 }
 
+TEST(Tiers, in_panic_the_load_stays_in_priority_order_when_all_are_ejected) {
+    for (const Strategy strategy : all_strategies) {
+        Fleet fleet{{one("b0", 1, 1), one("a0", 1, 0), one("b1", 1, 1), one("a1", 1, 0)},
+                    {.strategy = strategy}};
+        for (const char* id : {"a0", "a1", "b0", "b1"}) {
+            fleet.becomes(id, Usability::ejected);
+        }
+        fleet.build();
+        ASSERT_TRUE(fleet.picker->panic());
+        EXPECT_EQ(share(fleet.pick_many(500), "a"), 1.0) << to_string(strategy);
+        fleet.set_states({{"a0", Usability::probing}});
+        EXPECT_EQ(share(fleet.pick_many(500), "a1"), 1.0) << "one in doubt is for one call only";
+        // The first priority is gone: all of the next one.
+        fleet.set_states({{"a0", Usability::down}, {"a1", Usability::down}});
+        EXPECT_EQ(share(fleet.pick_many(500), "b"), 1.0) << to_string(strategy);
+    }
+}
+
+TEST(Tiers, in_panic_what_is_down_leaves_its_share_to_the_next_priority) {
+    std::vector<Endpoint> list;
+    for (int i = 0; i < 10; ++i) {
+        list.push_back(one("a" + std::to_string(i), 1, 0, i < 4 ? "here" : "there"));
+        list.push_back(one("b" + std::to_string(i), 1, 1, "here"));
+    }
+    Fleet fleet{std::move(list), {.strategy = Strategy::random, .local_zone = "here"}};
+    for (const EndpointSet::Entry& entry : fleet.set->entries()) {
+        entry.node->stats().set_usability(Usability::ejected);
+    }
+    fleet.build();
+    const std::string near[] = {"a0", "a1", "a2", "a3"};
+    const Counts counts = fleet.pick_many(picks);
+    double kept = 0;
+    for (const std::string& id : near) {
+        kept += share(counts, id);
+    }
+    EXPECT_DOUBLE_EQ(kept, 1.0) << "the own zone first, too";
+    for (int i = 0; i < 8; ++i) {
+        fleet.becomes("a" + std::to_string(i), Usability::down);
+    }
+    fleet.build();
+    EXPECT_NEAR(share(fleet.pick_many(picks), "a"), 0.28, 0.02);
+}
+
 TEST(Tiers, a_tier_that_was_tried_leads_on_to_the_next) {
     Fleet fleet{{one("a", 1, 0), one("b", 1, 7), one("c", 1, 3)},
                 {.strategy = Strategy::round_robin}};
