@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -14,10 +15,10 @@
 namespace failover {
 
 /// The ring of consistent-hash (Karger): each endpoint owns points in proportion to its weight, a
-/// key belongs to the first point at or after its hash. Built over all members, whatever their
-/// health: a health flap moves nothing in the ring. Who leaves gives up exactly its own keys; where
-/// the weights add up to more than most_points / points_per_weight, a few others besides, since
-/// the number of points of everyone depends on that sum.
+/// key belongs to the first point at or after its hash. Built over all members of a priority,
+/// whatever their health: a health flap moves nothing in the ring. Who leaves gives up exactly its
+/// own keys. Where the weights add up to more than most_points / points_per_weight, the number of
+/// points of everyone depends on that sum, and about as many keys of others move besides.
 /// Immutable, shared between tables while the members stay the same.
 /// Threads    safe.
 class HashRing {
@@ -26,19 +27,34 @@ public:
     static constexpr std::uint64_t points_per_weight = 160;
     static constexpr std::uint64_t most_points = 1U << 18U;
 
-    explicit HashRing(const EndpointSet& set) {
+    /// An endpoint as the ring sees it.
+    struct Member {
+        /// Position in the set.
+        std::uint32_t index = 0;
+        std::uint32_t weight = 0;
+        /// Of the id.
+        std::uint64_t hash = 0;
+
+        friend bool operator==(const Member&, const Member&) = default;
+    };
+
+    /// `endpoint`, at `index` of its set, as a member.
+    [[nodiscard]] static Member member(std::size_t index, const Endpoint& endpoint) noexcept {
+        return {static_cast<std::uint32_t>(index), endpoint.weight, hash_key(endpoint.id)};
+    }
+
+    /// Over `members`, in the set's order; those without weight own no point.
+    explicit HashRing(std::vector<Member> members) : members_{std::move(members)} {
         std::vector<std::pair<std::uint64_t, std::uint32_t>> hashes;
         std::uint64_t total = 0;
-        for (const EndpointSet::Entry& entry : set.entries()) {
-            members_.emplace_back(hash_key(entry.info->id), entry.info->weight);
-            total += entry.info->weight;
+        for (const Member& member : members_) {
+            total += member.weight;
         }
-        for (std::size_t i = 0; i < members_.size(); ++i) {
-            const auto [id, weight] = members_[i];
-            const std::uint64_t count = points_of(weight, total);
+        for (const Member& member : members_) {
+            const std::uint64_t count = points_of(member, total);
             for (std::uint64_t point = 0; point < count; ++point) {
-                hashes.emplace_back(mix_hash(id + point * 0x9E3779B97F4A7C15ULL),
-                                    static_cast<std::uint32_t>(i));
+                hashes.emplace_back(mix_hash(member.hash + point * 0x9E3779B97F4A7C15ULL),
+                                    member.index);
             }
         }
         // By all 64 bits: which of two points comes first must not depend on the members' order.
@@ -50,14 +66,14 @@ public:
         index_points();
     }
 
-    /// Is this the ring of `set`?
-    [[nodiscard]] bool fits(const EndpointSet& set) const {
-        return std::equal(members_.begin(), members_.end(), set.entries().begin(),
-                          set.entries().end(),
-                          [](const auto& member, const EndpointSet::Entry& entry) {
-                              return member.first == hash_key(entry.info->id) &&
-                                     member.second == entry.info->weight;
-                          });
+    [[nodiscard]] const std::vector<Member>& members() const noexcept { return members_; }
+
+    /// How strongly `hash` is drawn to a member, for whom the ring is no help: the highest wins
+    /// (weighted rendezvous). Who leaves gives up exactly its own keys here, too.
+    [[nodiscard]] static double attraction(const Member& member, std::uint64_t hash) noexcept {
+        const std::uint64_t mixed = mix_hash(member.hash ^ mix_hash(hash));
+        const double uniform = (static_cast<double>(mixed >> 11U) + 0.5) * 0x1.0p-53; // (0, 1)
+        return member.weight / -std::log(uniform);
     }
 
     [[nodiscard]] std::size_t size() const noexcept { return points_.size(); }
@@ -86,15 +102,15 @@ private:
         std::uint32_t owner;
     };
 
-    /// In proportion, at least one; none for weight 0. `total`: of all weights.
-    static constexpr std::uint64_t points_of(std::uint64_t weight, std::uint64_t total) noexcept {
-        if (weight == 0) {
-            return 0;
+    /// In proportion, at least one; none for weight 0. `total`: of all weights. Where the limit
+    /// forces a fraction, each rounds at a threshold of its own: if all lost a point at the same
+    /// total, one endpoint more or less could move half of the keys.
+    static constexpr std::uint64_t points_of(const Member& member, std::uint64_t total) noexcept {
+        if (member.weight == 0 || total * points_per_weight <= most_points) {
+            return member.weight * points_per_weight;
         }
-        if (total > most_points) {
-            return std::max<std::uint64_t>(weight * most_points / total, 1);
-        }
-        return weight * std::min(most_points / total, points_per_weight);
+        const std::uint64_t threshold = ((mix_hash(member.hash) >> 40U) * total) >> 24U; // < total
+        return std::max<std::uint64_t>((member.weight * most_points + threshold) / total, 1);
     }
 
     /// For each slice of the hash space, the first point in it: hashes are uniform, so a look-up
@@ -113,7 +129,7 @@ private:
         }
     }
 
-    std::vector<std::pair<std::uint64_t, std::uint32_t>> members_; // id hash and weight, in order
+    std::vector<Member> members_; // in the set's order
     std::vector<Point> points_;
     std::vector<std::uint32_t> guide_;
     unsigned shift_ = 31;

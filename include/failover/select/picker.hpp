@@ -45,6 +45,15 @@ public:
     [[nodiscard]] bool panic() const noexcept { return panic_; }
 
 private:
+    static constexpr std::uint32_t no_tier = ~std::uint32_t{0};
+    /// The endpoints of one priority as consistent-hash sees them.
+    struct PriorityRing {
+        std::uint32_t priority = 0;
+        std::shared_ptr<const HashRing> ring{};
+        /// The first one of that priority; no_tier: it had nobody to offer.
+        std::uint32_t tier = no_tier;
+    };
+
     Picker(std::shared_ptr<const EndpointSet> set, PickerOptions options)
         : set_{std::move(set)}, options_{std::move(options)} {}
 
@@ -55,18 +64,28 @@ private:
                              const PickRequest& request, Usability worst,
                              Pick& pick) const noexcept;
     [[nodiscard]] bool pick_probe(const PickRequest& request, Pick& pick) const noexcept;
-    [[nodiscard]] Pick pick_hashed(const PickRequest& request, Lane& lane) const noexcept;
+    // Not inlined: the other strategies would have to save the registers that it needs.
+    [[nodiscard, gnu::noinline]] inline Pick pick_hashed(const PickRequest& request,
+                                                         Lane& lane) const noexcept;
+    [[nodiscard, gnu::always_inline]] bool walk(const HashRing& ring, std::uint32_t tier,
+                                                const PickRequest& request, Usability worst,
+                                                Lane& lane, Pick& pick) const noexcept;
     [[nodiscard]] bool take_probe(const EndpointSet::Entry& entry, const PickRequest& request,
                                   Pick& pick) const noexcept;
     [[nodiscard]] bool admit_doubtful(const EndpointSet::Entry& entry, const PickRequest& request,
                                       Pick& pick) const noexcept;
-    [[nodiscard]] bool overloaded(const EndpointSet::Entry& entry, Lane& lane) const noexcept;
+    [[nodiscard]] bool overloaded(const EndpointSet::Entry& entry, std::uint32_t tier,
+                                  Lane& lane) const noexcept;
     // Rare, and out of the way: inlined it would make the common path save more registers.
     [[nodiscard, gnu::cold]] Pick pick_anything(const PickRequest& request) const noexcept;
+    [[nodiscard, gnu::cold]] Pick pick_spilled(const PickRequest& request,
+                                               Lane& lane) const noexcept;
+    [[nodiscard, gnu::cold]] bool pick_attracted(const HashRing& ring, const PickRequest& request,
+                                                 Usability worst, Pick& pick) const noexcept;
     void list_all();
     void order_candidates();
     void build_weights();
-    void note_priorities();
+    void build_rings(const Picker* previous);
 
     std::shared_ptr<const EndpointSet> set_;
     PickerOptions options_;
@@ -76,13 +95,14 @@ private:
     std::vector<Weighted> weights_; // one a tier
     std::vector<const EndpointSet::Entry*> probing_;
     std::vector<std::size_t> preference_;
-    std::shared_ptr<const HashRing> ring_;
-    // For the ring: most sets have one priority, and then no pick needs to look.
-    bool one_priority_ = true;
-    std::uint32_t best_priority_ = 0;
+    std::vector<PriorityRing> rings_; // for consistent-hash, best first
+    std::size_t first_ring_ = 0;      // the best one with a share of the load
+    const HashRing* ring_ = nullptr;  // the same one; null: none has
+    std::uint32_t ring_tier_ = no_tier;
     PeakEwma peak_ewma_;
 };
 
 } // namespace failover
 
+#include <failover/select/detail/picker_hashing.hpp>
 #include <failover/select/detail/picker_steps.hpp>

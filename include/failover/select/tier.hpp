@@ -37,6 +37,9 @@ struct Tier {
     [[nodiscard]] std::uint32_t size() const noexcept {
         return static_cast<std::uint32_t>(candidates.size());
     }
+    [[nodiscard]] std::uint32_t priority() const noexcept {
+        return candidates.front().entry->info->priority;
+    }
     /// Attempts in flight with one more, for its weight and what it may carry in slow start.
     [[nodiscard]] double load(const Candidate& candidate, TimePoint now) const noexcept {
         const double load = (candidate.stats->in_flight() + 1) * candidate.share_of_one;

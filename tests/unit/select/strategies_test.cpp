@@ -391,6 +391,72 @@ TEST(ConsistentHash, keys_belong_to_the_best_priority_that_has_anybody_to_offer)
     EXPECT_EQ(counts.count("a") + counts.count("b"), 0U);
 }
 
+/// "a0", "a1", ... of priority 0 and "b0".."b4" of priority 1.
+std::vector<Endpoint> two_priorities(int first) {
+    std::vector<Endpoint> list;
+    for (int i = 0; i < first; ++i) {
+        list.push_back(one("a" + std::to_string(i), 1, 0));
+    }
+    for (int i = 0; i < 5; ++i) {
+        list.push_back(one("b" + std::to_string(i), 1, 1));
+    }
+    return list;
+}
+
+TEST(ConsistentHash, finds_the_few_that_are_left_of_many_in_the_best_priority) {
+    Fleet fleet = fleet_of(Strategy::consistent_hash, two_priorities(2000));
+    fleet.options.panic_threshold = 0;
+    for (int i = 0; i < 2000; ++i) {
+        fleet.becomes("a" + std::to_string(i), Usability::down);
+    }
+    for (const char* id : {"a7", "a900", "a1999"}) {
+        fleet.becomes(id, Usability::usable);
+    }
+    fleet.build();
+    Counts counts;
+    for (std::uint64_t key = 0; key < 3000; ++key) {
+        const std::string picked = fleet.pick({}, true, mix_hash(key));
+        ASSERT_EQ(fleet.pick({}, true, mix_hash(key)), picked);
+        ++counts[picked];
+    }
+    ASSERT_EQ(counts.size(), 3U);
+    for (const char* id : {"a7", "a900", "a1999"}) {
+        EXPECT_NEAR(counts[id], 1000, 250) << id;
+    }
+}
+
+TEST(ConsistentHash, goes_on_to_the_next_priority_by_key_when_the_first_fails_or_was_tried) {
+    Fleet fleet = fleet_of(Strategy::consistent_hash, two_priorities(2));
+    Counts counts;
+    std::vector<std::string> picked;
+    for (std::uint64_t key = 0; key < 2000; ++key) {
+        picked.push_back(fleet.pick({"a0", "a1"}, true, mix_hash(key)));
+        ++counts[picked.back()];
+    }
+    EXPECT_EQ(counts.size(), 5U);
+    // The same keys go the same way once the table knows that the first priority is out.
+    fleet.becomes("a0", Usability::ejected);
+    fleet.becomes("a1", Usability::down);
+    for (int built = 0; built < 2; ++built) {
+        for (std::uint64_t key = 0; key < 2000; ++key) {
+            ASSERT_EQ(fleet.pick({}, true, mix_hash(key)), picked[key]);
+        }
+        fleet.build();
+    }
+}
+
+TEST(ConsistentHash, in_panic_a_priority_with_a_good_one_comes_before_one_without) {
+    Fleet fleet = fleet_of(Strategy::consistent_hash, two_priorities(10));
+    for (int i = 0; i < 10; ++i) {
+        fleet.becomes("a" + std::to_string(i), Usability::ejected);
+    }
+    fleet.build();
+    ASSERT_TRUE(fleet.picker->panic());
+    Counts counts = fleet.pick_many(500);
+    EXPECT_EQ(counts.size(), 5U);
+    EXPECT_EQ(counts.begin()->first, "b0");
+}
+
 TEST(ConsistentHash, the_ring_is_lent_on_while_the_members_stay) {
     Fleet fleet = fleet_of(Strategy::consistent_hash, alike(50));
     const std::string before = fleet.pick({}, true, 99);

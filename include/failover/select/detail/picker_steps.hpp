@@ -44,11 +44,7 @@ inline std::shared_ptr<const Picker> Picker::build(std::shared_ptr<const Endpoin
             break;
         }
         case Strategy::consistent_hash:
-            made->ring_ =
-                previous != nullptr && previous->ring_ && previous->ring_->fits(*made->set_)
-                    ? previous->ring_
-                    : std::make_shared<const HashRing>(*made->set_);
-            made->note_priorities();
+            made->build_rings(previous);
             break;
         case Strategy::active_active:
         case Strategy::round_robin:
@@ -101,17 +97,6 @@ inline void Picker::order_candidates() {
     }
 }
 
-/// The ring holds every priority; keys belong to the best one that has anybody to offer.
-inline void Picker::note_priorities() {
-    if (tiers_.empty()) {
-        return;
-    }
-    best_priority_ = tiers_.front().candidates.front().entry->info->priority;
-    one_priority_ = std::all_of(
-        set_->entries().begin(), set_->entries().end(),
-        [&](const EndpointSet::Entry& entry) { return entry.info->priority == best_priority_; });
-}
-
 inline void Picker::build_weights() {
     for (const Tier& tier : tiers_) {
         weights_.emplace_back(tier);
@@ -119,7 +104,7 @@ inline void Picker::build_weights() {
 }
 
 inline Pick Picker::pick(const PickRequest& request, Lane& lane) const noexcept {
-    if (ring_ && ring_->size() > 0) {
+    if (ring_ != nullptr) {
         return pick_hashed(request, lane);
     }
     Pick pick;
@@ -234,50 +219,6 @@ inline bool Picker::take_probe(const EndpointSet::Entry& entry, const PickReques
     pick.why = Pick::Why::picked;
     pick.probe = true;
     return true;
-}
-
-/// From the key's point round the ring. One that carries more than 1.25 times what others do is
-/// passed over (Mirrokni, Thorup, Zadimoghaddam: bounded loads).
-inline Pick Picker::pick_hashed(const PickRequest& request, Lane& lane) const noexcept {
-    constexpr int most_steps = 256;
-    Pick pick;
-    if (!probing_.empty() && pick_probe(request, pick)) {
-        return pick;
-    }
-    const Usability worst = panic_ ? Usability::ejected : Usability::usable;
-    std::size_t at = ring_->find(request.hash);
-    Pick busy;
-    for (int step = 0; step < most_steps; ++step) {
-        const EndpointSet::Entry& entry = set_->entries()[ring_->owner(at)];
-        const bool ours = one_priority_ || entry.info->priority == best_priority_;
-        if (ours && admit(entry, entry.node->stats(), request, worst, pick)) {
-            if (!overloaded(entry, lane)) {
-                return pick;
-            }
-            busy = busy.entry == nullptr ? pick : busy;
-        }
-        at = ring_->after(at);
-    }
-    // All passed over were merely busy: then the key's own one.
-    return busy.entry != nullptr ? busy : pick_anything(request);
-}
-
-/// In flight for its weight, against a few others drawn at random.
-inline bool Picker::overloaded(const EndpointSet::Entry& entry, Lane& lane) const noexcept {
-    constexpr std::uint32_t worth_a_look = 8;
-    const std::uint32_t own = entry.node->stats().in_flight();
-    if (own < worth_a_look || tiers_.empty()) {
-        return false;
-    }
-    const Tier& tier = tiers_.front();
-    double others = 0; // for one unit of weight
-    constexpr std::uint32_t samples = 4;
-    for (std::uint32_t i = 0; i < samples; ++i) {
-        const Candidate& other = tier.candidates[lane.below(tier.size())];
-        others += static_cast<double>(other.stats->in_flight()) / other.weight;
-    }
-    const double fair = others / samples * entry.info->weight + 1;
-    return static_cast<double>(own) > 1.25 * fair;
 }
 
 /// The slow path: nothing the table proposes can be used. All endpoints in order of preference,
