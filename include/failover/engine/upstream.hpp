@@ -180,7 +180,9 @@ private:
     void work();
     void deliver();
     void emit(EventKind kind, const Endpoint* endpoint, std::string reason, Duration lasted = {});
-    [[nodiscard]] bool may_eject() const;
+    /// Runs one decision on a target's health, and keeps the ledger: every decision goes through it.
+    template <class Decide>
+    HealthChange judge(Target& target, const Decide& decide);
     [[nodiscard]] TimePoint tick(TimePoint now);
     [[nodiscard]] bool compare_success_rates(TimePoint now);
     void finish_retiring(TimePoint now);
@@ -207,6 +209,7 @@ private:
     SnapshotCell<UpstreamOptions> options_;
     mutable std::array<Lane, lane_count> lanes_{};
     SnapshotCell<Picker> picker_;
+    EjectionLedger ejections_;
     std::atomic<bool> discovered_{false};
     std::atomic<bool> work_scheduled_{false};
 

@@ -39,10 +39,14 @@ public:
     EndpointHealth(const HealthCheckOptions& checks, const FailoverOptions& failover) noexcept;
 
     HealthChange on_check(const CheckResult& check, TimePoint now);
-    /// `may_eject`: what may_eject_one_more() says. No allocation while nothing changes.
-    HealthChange on_call(const CallSample& sample, TimePoint now, Rng& rng, bool may_eject);
-    /// Its success rate is an outlier among its peers, and the cap allows an ejection.
-    HealthChange eject_for_success_rate(TimePoint now, Rng& rng);
+    /// `may_eject()`: does the cap allow one ejection more? Asked only when this endpoint, usable so
+    /// far, is to be ejected; then it is when the answer is yes. No allocation while nothing changes.
+    template <class MayEject>
+    HealthChange on_call(const CallSample& sample, TimePoint now, Rng& rng,
+                         const MayEject& may_eject);
+    /// Its success rate is an outlier among its peers. Nothing when it is not usable anyway.
+    template <class MayEject>
+    HealthChange eject_for_success_rate(TimePoint now, Rng& rng, const MayEject& may_eject);
     /// Time passed: ejections end, an open breaker becomes half-open, old ejections are forgiven.
     HealthChange on_tick(TimePoint now);
     HealthChange set_draining(bool draining, TimePoint now);
@@ -65,7 +69,8 @@ public:
 private:
     enum class Traffic { in, ejected, probing };
 
-    void on_traffic(const CallSample& sample, TimePoint now, Rng& rng, bool may_eject,
+    template <class MayEject>
+    void on_traffic(const CallSample& sample, TimePoint now, Rng& rng, const MayEject& may_eject,
                     HealthChange& change);
     void on_probe(const CallSample& sample, TimePoint now, Rng& rng, HealthChange& change);
     void on_breaker(std::optional<CircuitBreaker::State> led_to, TimePoint now,

@@ -217,6 +217,56 @@ TEST(Upstream, a_late_answer_does_not_free_the_permit_of_the_next_call_that_trie
     EXPECT_TRUE(service.upstream->pick({}, 0, true, second + 40ms).probe);
 }
 
+TEST(Upstream, calls_together_never_eject_more_than_the_share) {
+    for (int round = 0; round < 20; ++round) {
+        ServiceConfig config = quiet();
+        config.failover.max_ejection_ratio = 0.3;
+        config.failover.outlier.consecutive_local_errors = 1;
+        Service service{config, listed(10)};
+        std::vector<std::shared_ptr<Target>> targets;
+        for (int i = 0; i < 10; ++i) {
+            targets.push_back(service.target("e" + std::to_string(i)));
+        }
+        std::vector<std::thread> threads;
+        for (std::size_t i = 0; i < 4; ++i) {
+            threads.emplace_back([&, i] {
+                for (std::size_t call = 0; call < 20; ++call) {
+                    service.record(*targets[(call + 3 * i) % 10], no_answer);
+                }
+            });
+        }
+        for (std::thread& thread : threads) {
+            thread.join();
+        }
+        ASSERT_EQ(std::count_if(
+                      targets.begin(), targets.end(),
+                      [](const auto& target) { return usability(target) == Usability::ejected; }),
+                  3);
+    }
+}
+
+TEST(Upstream, the_share_follows_the_endpoints_that_come_and_go) {
+    ServiceConfig config = quiet();
+    config.failover.max_ejection_ratio = 0.5;
+    Service service{config, listed(2)};
+    const std::shared_ptr<Target> e0 = service.target("e0");
+    const std::shared_ptr<Target> e1 = service.target("e1");
+    service.record(*e0, no_answer, 3);
+    EXPECT_EQ(usability(e0), Usability::ejected);
+    service.record(*e1, no_answer, 3);
+    EXPECT_EQ(usability(e1), Usability::usable) << "the last one";
+    service.upstream->set_endpoints(listed(4));
+    service.record(*e1, no_answer);
+    EXPECT_EQ(usability(e1), Usability::ejected) << "two of four";
+    service.upstream->set_endpoints({listed(4)[0], listed(4)[2], listed(4)[3]});
+    const std::shared_ptr<Target> e2 = service.target("e2");
+    service.record(*e2, no_answer, 3);
+    EXPECT_EQ(usability(e2), Usability::usable) << "two of three are too many";
+    service.upstream->set_endpoints({listed(4)[1], listed(4)[2], listed(4)[3]});
+    service.record(*e2, no_answer);
+    EXPECT_EQ(usability(e2), Usability::ejected) << "those that were out have left";
+}
+
 /// 200 calls to each, of which so many fail.
 void traffic(Service& service, const std::vector<std::shared_ptr<Target>>& targets,
              const std::vector<int>& failures) {

@@ -3,10 +3,16 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
+#include <vector>
+
 namespace ejection_cap_test {
 
 using failover::EjectionCounts;
+using failover::EjectionLedger;
 using failover::may_eject_one_more;
+using failover::Usability;
 
 TEST(EjectionCap, the_last_usable_one_never_goes) {
     EXPECT_FALSE(may_eject_one_more({.usable = 1}, 1.0));
@@ -49,6 +55,64 @@ TEST(EjectionCap, repeated_ejections_stop_at_the_share) {
             ASSERT_EQ(counts.ejected, std::min(std::max<std::size_t>(share, 1), all - 1))
                 << all << ' ' << ratio;
         }
+    }
+}
+
+TEST(EjectionLedger, counts_members_by_state) {
+    EjectionLedger ledger;
+    for (const Usability usability : {Usability::usable, Usability::usable, Usability::probing,
+                                      Usability::ejected, Usability::down, Usability::draining}) {
+        ledger.joined(usability);
+    }
+    EjectionCounts counts = ledger.counts();
+    EXPECT_EQ(counts.usable, 2U);
+    EXPECT_EQ(counts.ejected, 2U);
+    EXPECT_EQ(counts.down, 1U);
+    ledger.moved(Usability::down, Usability::usable);
+    ledger.moved(Usability::ejected, Usability::probing);
+    ledger.moved(Usability::probing, Usability::draining);
+    ledger.moved(Usability::draining, Usability::usable);
+    counts = ledger.counts();
+    EXPECT_EQ(counts.usable, 4U);
+    EXPECT_EQ(counts.ejected, 1U);
+    EXPECT_EQ(counts.down, 0U);
+}
+
+TEST(EjectionLedger, an_ejection_that_is_granted_is_counted_at_once) {
+    EjectionLedger ledger;
+    for (int i = 0; i < 10; ++i) {
+        ledger.joined(Usability::usable);
+    }
+    EXPECT_FALSE(ledger.try_eject(0));
+    EXPECT_TRUE(ledger.try_eject(0.3));
+    EXPECT_TRUE(ledger.try_eject(0.3));
+    EXPECT_TRUE(ledger.try_eject(0.3));
+    EXPECT_FALSE(ledger.try_eject(0.3));
+    EXPECT_EQ(ledger.counts().usable, 7U);
+    EXPECT_EQ(ledger.counts().ejected, 3U);
+    ledger.moved(Usability::ejected, Usability::usable);
+    EXPECT_TRUE(ledger.try_eject(0.3));
+}
+
+TEST(EjectionLedger, threads_together_never_exceed_the_cap) {
+    for (int round = 0; round < 50; ++round) {
+        EjectionLedger ledger;
+        for (int i = 0; i < 10; ++i) {
+            ledger.joined(Usability::usable);
+        }
+        std::atomic<int> granted{0};
+        std::vector<std::thread> threads;
+        for (int i = 0; i < 4; ++i) {
+            threads.emplace_back([&] {
+                for (int asked = 0; asked < 3; ++asked) {
+                    granted += ledger.try_eject(0.3) ? 1 : 0;
+                }
+            });
+        }
+        for (std::thread& thread : threads) {
+            thread.join();
+        }
+        ASSERT_EQ(granted, 3);
     }
 }
 

@@ -71,7 +71,16 @@ struct Bench {
 
     HealthChange check(const CheckResult& result) { return health.on_check(result, now); }
     HealthChange call(const CallSample& sample, bool may_eject = true) {
-        return health.on_call(sample, now, rng, may_eject);
+        return health.on_call(sample, now, rng, [&] {
+            ++asked;
+            return may_eject;
+        });
+    }
+    HealthChange eject_for_success_rate(bool may_eject = true) {
+        return health.eject_for_success_rate(now, rng, [&] {
+            ++asked;
+            return may_eject;
+        });
     }
     HealthChange probe(CallSample sample) {
         sample.was_probe = true;
@@ -104,6 +113,7 @@ struct Bench {
     EndpointHealth health;
     Rng rng{5};
     TimePoint now = t0;
+    int asked = 0; // how often the cap was
 };
 
 TEST(EndpointHealth, is_usable_and_unknown_until_something_is_known) {
@@ -407,10 +417,50 @@ TEST(EndpointHealth, an_operators_drain_outlives_the_endpoints_own) {
 
 TEST(EndpointHealth, a_success_rate_outlier_is_ejected_once) {
     Bench bench{only_outlier()};
-    const HealthChange change = bench.health.eject_for_success_rate(bench.now, bench.rng);
+    const HealthChange change = bench.eject_for_success_rate();
     EXPECT_EQ(edges(change), (Edges{HealthEdge::became_unhealthy, HealthEdge::ejected}));
     EXPECT_EQ(bench.usability(), Usability::ejected);
-    EXPECT_FALSE(bench.health.eject_for_success_rate(bench.now, bench.rng).changed);
+    EXPECT_FALSE(bench.eject_for_success_rate().changed);
+}
+
+TEST(EndpointHealth, the_cap_is_asked_only_when_a_usable_one_is_to_be_ejected) {
+    Bench bench{only_outlier()};
+    bench.calls(good, 10);
+    bench.calls(no_answer, 2);
+    EXPECT_EQ(bench.asked, 0);
+    bench.call(no_answer, false);
+    EXPECT_EQ(bench.asked, 1);
+    bench.call(no_answer, true);
+    EXPECT_EQ(bench.asked, 2);
+    bench.calls(no_answer, 10);
+    bench.tick_when_due();
+    bench.probe(no_answer);
+    EXPECT_EQ(bench.asked, 2) << "it has been out since";
+}
+
+TEST(EndpointHealth, one_that_is_out_anyway_is_not_ejected_besides) {
+    Bench down{only_outlier()};
+    down.checks(fail, 3);
+    EXPECT_FALSE(down.calls(no_answer, 10).has(HealthEdge::ejected));
+    EXPECT_FALSE(down.eject_for_success_rate().changed);
+    EXPECT_EQ(down.checks(pass, 2).to, Usability::usable);
+
+    Bench drained{only_outlier()};
+    drained.health.set_draining(true, drained.now);
+    drained.calls(no_answer, 10);
+    EXPECT_FALSE(drained.eject_for_success_rate().changed);
+    EXPECT_EQ(drained.health.set_draining(false, drained.now).to, Usability::usable);
+
+    Bench open{only_breaker()};
+    open.calls(error, 4);
+    EXPECT_FALSE(open.eject_for_success_rate().changed);
+    open.tick_when_due();
+    EXPECT_FALSE(open.eject_for_success_rate().changed) << "in doubt";
+    EXPECT_EQ(down.asked + drained.asked + open.asked, 0);
+    EXPECT_FALSE(open.probe(good).changed);
+    EXPECT_EQ(open.probe(good).to, Usability::usable);
+    EXPECT_FALSE(open.eject_for_success_rate(false).changed) << "the cap forbids it";
+    EXPECT_TRUE(open.eject_for_success_rate().has(HealthEdge::ejected));
 }
 
 TEST(EndpointHealth, live_traffic_judges_nothing_when_failover_is_disabled) {
@@ -419,7 +469,7 @@ TEST(EndpointHealth, live_traffic_judges_nothing_when_failover_is_disabled) {
     options.breaker.min_calls = 1;
     Bench bench{options};
     EXPECT_FALSE(bench.calls(no_answer, 100).changed);
-    EXPECT_FALSE(bench.health.eject_for_success_rate(bench.now, bench.rng).changed);
+    EXPECT_FALSE(bench.eject_for_success_rate().changed);
     EXPECT_EQ(bench.usability(), Usability::usable);
     EXPECT_TRUE(bench.checks(fail, 3).changed) << "checks still do";
 }
@@ -504,7 +554,7 @@ HealthChange something(Bench& bench, Rng& random) {
                                 .drain_requested = random.below(4) == 0,
                                 .reason = "x"});
         case 4:
-            return bench.health.eject_for_success_rate(bench.now, bench.rng);
+            return bench.eject_for_success_rate();
         case 5:
         case 6:
             return bench.tick();

@@ -20,6 +20,10 @@ CallSample probe(CallSample sample) {
     return sample;
 }
 
+/// What the cap says.
+constexpr auto allowed = [] { return true; };
+constexpr auto forbidden = [] { return false; };
+
 struct HealthReturn : testing::Test {
     HealthCheckOptions checks;
     FailoverOptions failover;
@@ -31,15 +35,15 @@ TEST_F(HealthReturn, a_proven_endpoint_is_not_judged_by_what_happened_before_it_
     failover.outlier.consecutive_local_errors = 3;
     EndpointHealth health{checks, failover};
     for (int i = 0; i < 3; ++i) {
-        health.on_call(refused, t0, rng, true);
+        health.on_call(refused, t0, rng, allowed);
     }
     ASSERT_EQ(health.usability(), Usability::ejected);
     health.on_tick(t0 + 6s);
     ASSERT_EQ(health.usability(), Usability::probing);
-    health.on_call(probe(good), t0 + 6s, rng, true);
-    health.on_call(probe(good), t0 + 6s, rng, true);
+    health.on_call(probe(good), t0 + 6s, rng, allowed);
+    health.on_call(probe(good), t0 + 6s, rng, allowed);
     ASSERT_EQ(health.usability(), Usability::usable);
-    health.on_call(refused, t0 + 7s, rng, true);
+    health.on_call(refused, t0 + 7s, rng, allowed);
     EXPECT_EQ(health.usability(), Usability::usable);
 }
 
@@ -55,10 +59,10 @@ TEST_F(HealthReturn, asking_to_be_drained_is_no_failed_check) {
 
 TEST_F(HealthReturn, an_answer_ends_a_run_of_calls_without_one) {
     EndpointHealth health{checks, failover};
-    health.on_call(refused, t0, rng, true);
-    health.on_call(refused, t0, rng, true);
-    health.on_call(broken, t0, rng, true);
-    health.on_call(refused, t0, rng, true);
+    health.on_call(refused, t0, rng, allowed);
+    health.on_call(refused, t0, rng, allowed);
+    health.on_call(broken, t0, rng, allowed);
+    health.on_call(refused, t0, rng, allowed);
     EXPECT_EQ(health.usability(), Usability::usable);
 }
 
@@ -66,8 +70,8 @@ TEST_F(HealthReturn, a_representative_check_ends_whatever_calls_had_decided) {
     checks.representative = true;
     failover.breaker.min_calls = 2;
     EndpointHealth health{checks, failover};
-    health.on_call(refused, t0, rng, false);
-    health.on_call(refused, t0, rng, false);
+    health.on_call(refused, t0, rng, forbidden);
+    health.on_call(refused, t0, rng, forbidden);
     ASSERT_EQ(health.usability(), Usability::ejected);
     const HealthChange change = health.on_check({.passed = true}, t0 + 1s);
     EXPECT_EQ(health.usability(), Usability::usable);

@@ -130,7 +130,7 @@ inline void Upstream::apply_check(Target& target, CheckReport report, TimePoint 
     const CheckResult result{.passed = report.passed,
                              .drain_requested = report.drain_requested,
                              .reason = std::move(report.reason)};
-    const HealthChange change = target.judge([&](EndpointHealth& health, Rng&) {
+    const HealthChange change = judge(target, [&](EndpointHealth& health, Rng&) {
         return health.on_check(result, now);
     });
     if (change.changed) {
@@ -167,7 +167,7 @@ inline TimePoint Upstream::tick(TimePoint now) {
     bool changed = false;
     for (Member& member : members_) {
         std::optional<TimePoint> due;
-        const HealthChange change = member.target->judge([&](EndpointHealth& health, Rng&) {
+        const HealthChange change = judge(*member.target, [&](EndpointHealth& health, Rng&) {
             HealthChange made = health.on_tick(now);
             due = health.next_tick();
             return made;
@@ -200,28 +200,29 @@ inline TimePoint Upstream::tick(TimePoint now) {
     return next;
 }
 
-/// Peers are compared every outlier interval (Envoy's success-rate ejection).
+/// Usable peers are compared every outlier interval (Envoy's success-rate ejection).
 inline bool Upstream::compare_success_rates(TimePoint now) {
     const auto options = options_.pin();
-    const OutlierOptions& outlier = options->config.failover.outlier;
-    if (!outlier.enabled || !options->config.failover.enabled || now < next_comparison_) {
+    const FailoverOptions& failover = options->config.failover;
+    if (!failover.outlier.enabled || !failover.enabled || now < next_comparison_) {
         return false;
     }
-    next_comparison_ = now + outlier.interval;
+    next_comparison_ = now + failover.outlier.interval;
     std::vector<CallCounts> counts;
     counts.reserve(members_.size());
     for (Member& member : members_) {
-        counts.push_back(member.target->stats().take_interval_counts());
+        EndpointStats& stats = member.target->stats();
+        const CallCounts counted = stats.take_interval_counts();
+        // Calls to one that is out, in panic or as a last resort, are no measure for the others.
+        counts.push_back(stats.usability() == Usability::usable ? counted : CallCounts{});
     }
+    const auto may_eject = [&] { return ejections_.try_eject(failover.max_ejection_ratio); };
     bool changed = false;
-    for (const std::size_t index : success_rate_outliers(counts, outlier)) {
+    for (const std::size_t index : success_rate_outliers(counts, failover.outlier)) {
         Member& member = members_[index];
-        if (!may_eject()) {
-            break;
-        }
         const HealthChange change =
-            member.target->judge([&](EndpointHealth& health, Rng& rng) {
-                return health.eject_for_success_rate(now, rng);
+            judge(*member.target, [&](EndpointHealth& health, Rng& rng) {
+                return health.eject_for_success_rate(now, rng, may_eject);
             });
         if (change.changed) {
             note_health(member, change, now);

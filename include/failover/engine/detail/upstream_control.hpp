@@ -78,8 +78,10 @@ inline CallFault call_fault(FaultKind fault) noexcept {
 inline void Upstream::record(Target& target, const AttemptVerdict& verdict, Duration took,
                              bool was_probe, TimePoint now) {
     const bool failed = verdict.outcome == OutcomeClass::retryable;
+    const auto options = options_.pin();
+    const FailoverOptions& failover = options->config.failover;
     if (verdict.outcome != OutcomeClass::ignored) {
-        target.stats().record(took, failed, now, options_.pin()->config.failover.attempt_timeout);
+        target.stats().record(took, failed, now, failover.attempt_timeout);
     }
     target.meter().attempt(verdict.outcome, took);
     // Whose permit expired and went on to another call proves no more than any other call.
@@ -89,9 +91,9 @@ inline void Upstream::record(Target& target, const AttemptVerdict& verdict, Dura
                             .fault = call_fault(verdict.fault),
                             .latency = took,
                             .was_probe = proves};
-    const bool allowed = failed && may_eject();
-    const HealthChange change = target.judge([&](EndpointHealth& health, Rng& rng) {
-        return health.on_call(sample, now, rng, allowed);
+    const auto may_eject = [&] { return ejections_.try_eject(failover.max_ejection_ratio); };
+    const HealthChange change = judge(target, [&](EndpointHealth& health, Rng& rng) {
+        return health.on_call(sample, now, rng, may_eject);
     });
     if (proves) { // judged first: the next one is not sent to what has just failed
         target.stats().release_probe(picked);
@@ -101,28 +103,18 @@ inline void Upstream::record(Target& target, const AttemptVerdict& verdict, Dura
     }
 }
 
-/// May live traffic take this endpoint out? A share of those that are in, never the last one.
-inline bool Upstream::may_eject() const {
-    const auto options = options_.pin();
-    const auto picker = picker_.pin();
-    EjectionCounts counts;
-    for (const EndpointSet::Entry& entry : picker->set().entries()) {
-        switch (entry.node->stats().usability()) {
-            case Usability::usable:
-                ++counts.usable;
-                break;
-            case Usability::probing:
-            case Usability::ejected:
-                ++counts.ejected;
-                break;
-            case Usability::down:
-                ++counts.down;
-                break;
-            case Usability::draining:
-                break;
+/// Under the target's lock, so that the ledger sees the changes of one endpoint in their order.
+template <class Decide>
+HealthChange Upstream::judge(Target& target, const Decide& decide) {
+    return target.judge([&](EndpointHealth& health, Rng& rng) {
+        HealthChange change = decide(health, rng);
+        // What the cap allowed was counted when it did.
+        const bool counted = change.from == Usability::usable && change.has(HealthEdge::ejected);
+        if (change.from != change.to && !counted) {
+            ejections_.moved(change.from, change.to);
         }
-    }
-    return may_eject_one_more(counts, options->config.failover.max_ejection_ratio);
+        return change;
+    });
 }
 
 /// Something about an endpoint's health changed: tell people, then rebuild the table.

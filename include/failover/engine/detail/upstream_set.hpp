@@ -50,6 +50,7 @@ inline void Upstream::adopt(std::vector<Endpoint> endpoints, TimePoint now) {
             next.back().info = diff.now[i];
         } else {
             next.push_back(Member{.info = diff.now[i], .target = make_target(diff.now[i])});
+            ejections_.joined(next.back().target->stats().usability());
             emit(EventKind::endpoint_added, diff.now[i].get(), "listed by its provider");
         }
     }
@@ -74,7 +75,7 @@ inline void Upstream::adopt(std::vector<Endpoint> endpoints, TimePoint now) {
 /// No new call goes to it; those in flight, and those waiting for one of its connections, finish.
 inline void Upstream::retire(const Member& member, TimePoint now) {
     const Duration limit = options_.pin()->config.failover.drain_timeout;
-    static_cast<void>(member.target->judge([&](EndpointHealth& health, Rng&) {
+    static_cast<void>(judge(*member.target, [&](EndpointHealth& health, Rng&) {
         return health.set_draining(true, now);
     }));
     if (member.target->check_control) {
@@ -216,7 +217,7 @@ inline bool Upstream::set_draining(std::string_view id, bool draining) {
             return false;
         }
         const TimePoint now = Clock::now();
-        const HealthChange change = member->target->judge([&](EndpointHealth& health, Rng&) {
+        const HealthChange change = judge(*member->target, [&](EndpointHealth& health, Rng&) {
             return health.set_draining(draining, now);
         });
         if (change.changed) {

@@ -120,8 +120,9 @@ inline HealthChange EndpointHealth::on_check(const CheckResult& check, TimePoint
     return finish(std::move(change), now);
 }
 
-inline HealthChange EndpointHealth::on_call(const CallSample& sample, TimePoint now, Rng& rng,
-                                            bool may_eject) {
+template <class MayEject>
+HealthChange EndpointHealth::on_call(const CallSample& sample, TimePoint now, Rng& rng,
+                                     const MayEject& may_eject) {
     HealthChange change = begin();
     if (sample.outcome == OutcomeClass::ignored) {
         return change; // a probe that says nothing leaves everything as it was
@@ -141,8 +142,9 @@ inline HealthChange EndpointHealth::on_call(const CallSample& sample, TimePoint 
     return finish(std::move(change), now);
 }
 
-inline void EndpointHealth::on_traffic(const CallSample& sample, TimePoint now, Rng& rng,
-                                       bool may_eject, HealthChange& change) {
+template <class MayEject>
+void EndpointHealth::on_traffic(const CallSample& sample, TimePoint now, Rng& rng,
+                                const MayEject& may_eject, HealthChange& change) {
     if (traffic_ == Traffic::probing) {
         if (sample.was_probe) { // others began before it was in doubt, or ran in panic
             on_probe(sample, now, rng, change);
@@ -153,7 +155,12 @@ inline void EndpointHealth::on_traffic(const CallSample& sample, TimePoint now, 
     if (traffic_ == Traffic::ejected || !outlier_.record(sample)) {
         return;
     }
-    if (may_eject) {
+    // Down, draining, or its breaker open: what is out already is not taken out once more, which
+    // would come to light, past the cap, when the other reason ends.
+    if (change.from != Usability::usable) {
+        return;
+    }
+    if (may_eject()) {
         const bool local = sample.fault == CallFault::local;
         eject(now, rng,
               local ? std::to_string(outlier_.local_errors()) + " calls in a row got no answer"
@@ -211,9 +218,11 @@ inline void EndpointHealth::eject(TimePoint now, Rng& rng, std::string why, Heal
     change.reason = std::move(why);
 }
 
-inline HealthChange EndpointHealth::eject_for_success_rate(TimePoint now, Rng& rng) {
+template <class MayEject>
+HealthChange EndpointHealth::eject_for_success_rate(TimePoint now, Rng& rng,
+                                                    const MayEject& may_eject) {
     HealthChange change = begin();
-    if (traffic_ != Traffic::in || !failover_enabled_) {
+    if (!failover_enabled_ || change.from != Usability::usable || !may_eject()) {
         return change;
     }
     eject(now, rng, "its success rate is far below that of its peers", change);
