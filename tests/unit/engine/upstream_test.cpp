@@ -292,4 +292,32 @@ std::vector<std::shared_ptr<Target>> targets_of(const Service& service, int coun
     return targets;
 }
 
+TEST(Upstream, of_more_outliers_than_the_share_allows_the_worst_goes) {
+    ServiceConfig config = comparing();
+    config.health_check.enabled = false;
+    config.failover.max_ejection_ratio = 0.1;
+    Service service{config, listed(10)};
+    const auto targets = targets_of(service, 10);
+    traffic(service, targets, {120, 180, 0, 0, 0, 0, 0, 0, 0, 0});
+    service.upstream->start();
+    EXPECT_TRUE(service.run_until([&] { return usability(targets[1]) == Usability::ejected; }));
+    EXPECT_EQ(usability(targets[0]), Usability::usable);
+}
+
+TEST(Upstream, the_success_rate_of_one_that_is_out_is_not_compared) {
+    Service service{comparing(), listed(7)};
+    const auto targets = targets_of(service, 7);
+    service.transport->failing = {"e0"};
+    service.upstream->start();
+    ASSERT_TRUE(service.run_until([&] { return usability(targets[0]) == Usability::down; }));
+    service.upstream->set_draining("e1", true);
+    traffic(service, targets, {150, 150, 0, 0, 0, 0, 0});
+    const TimePoint compared = Clock::now() + 150ms;
+    service.run_until([&] { return Clock::now() > compared; });
+    service.upstream->set_draining("e1", false);
+    service.upstream->stop_checks();
+    EXPECT_EQ(usability(targets[0]), Usability::usable);
+    EXPECT_EQ(usability(targets[1]), Usability::usable);
+}
+
 } // namespace upstream_test

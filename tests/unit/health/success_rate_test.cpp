@@ -30,6 +30,19 @@ TEST(SuccessRate, the_threshold_is_the_mean_less_the_factor_times_the_deviation)
     EXPECT_EQ(success_rate_outliers(counts, {.success_rate_stdev = 2.01}), Indexes{});
 }
 
+TEST(SuccessRate, a_small_gap_is_no_outlier_however_alike_the_others_are) {
+    // 99.9 % among 100 %: many deviations below, and nothing to be ejected for.
+    EXPECT_EQ(success_rate_outliers(hosts({0, 0, 0, 1, 0, 0, 0, 0}), {}), Indexes{});
+    EXPECT_EQ(success_rate_outliers(hosts({0, 0, 0, 50, 0, 0, 0, 0}), {}), Indexes{});
+    EXPECT_EQ(success_rate_outliers(hosts({0, 0, 0, 60, 0, 0, 0, 0}), {}), Indexes{3});
+}
+
+TEST(SuccessRate, the_worst_comes_first) {
+    EXPECT_EQ(success_rate_outliers(hosts({0, 300, 0, 0, 500, 0, 0, 400, 0, 0}),
+                                    {.success_rate_stdev = 0.5}),
+              (Indexes{4, 7, 1}));
+}
+
 TEST(SuccessRate, equals_have_no_outlier) {
     EXPECT_EQ(success_rate_outliers(hosts({0, 0, 0, 0, 0}), {}), Indexes{});
     EXPECT_EQ(success_rate_outliers(hosts({1000, 1000, 1000, 1000, 1000}), {}), Indexes{});

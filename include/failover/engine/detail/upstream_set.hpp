@@ -146,6 +146,8 @@ inline void Upstream::note_health(Member& member, const HealthChange& change, Ti
     }
     if (tell(HealthEdge::became_healthy, EventKind::endpoint_healthy)) {
         meter.became_healthy();
+        // Its peers are compared with what it does from now on.
+        static_cast<void>(member.target->stats().take_interval_counts());
         member.unhealthy_since = TimePoint::max();
         member.alerted = false;
     }
