@@ -148,6 +148,7 @@ public:
     bool fail_over(std::string_view id);
     void failback();
     void start_checks();
+    /// Endpoints that are down by checks are usable again: calls alone judge them from now on.
     void stop_checks();
     void reconfigure(ServiceConfig config);
 
@@ -189,7 +190,7 @@ private:
     void report_long_outages();
     static asio::awaitable<void> run_ticks(std::shared_ptr<Upstream> self);
     void start_missing_checks();
-    void apply_check(Target& target, CheckReport report, TimePoint now);
+    void apply_check(Target& target, CheckReport report, const CallControl& control, TimePoint now);
     static asio::awaitable<void> run_checks(std::weak_ptr<Upstream> upstream,
                                             std::shared_ptr<Transport> transport,
                                             std::shared_ptr<Target> target,

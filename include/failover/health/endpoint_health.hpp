@@ -39,6 +39,9 @@ public:
     EndpointHealth(const HealthCheckOptions& checks, const FailoverOptions& failover) noexcept;
 
     HealthChange on_check(const CheckResult& check, TimePoint now);
+    /// Active checks were switched off: nobody would take back what they last said, so it lapses.
+    /// Calls alone judge the endpoint from now on.
+    HealthChange on_checks_stopped(TimePoint now);
     /// `may_eject()`: does the cap allow one ejection more? Asked only when this endpoint, usable so
     /// far, is to be ejected; then it is when the answer is yes. No allocation while nothing changes.
     template <class MayEject>
@@ -92,6 +95,7 @@ private:
     bool denied_ = false;       // a denied ejection was reported and nothing succeeded since
     bool unhealthy_ = false;    // what was last announced
     bool proven_ = false;       // a check or a call has succeeded
+    bool introduced_ = false;   // a first pass was announced
     TimePoint recovered_at_ = TimePoint::min();
     TimePoint since_{};
     TimePoint unhealthy_since_{};

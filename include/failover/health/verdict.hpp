@@ -32,6 +32,12 @@ public:
         return state_ != before;
     }
 
+    /// Nothing is known, as at the beginning.
+    void reset() noexcept {
+        passes_ = failures_ = 0;
+        state_ = State::unknown;
+    }
+
     /// Checks failed in a row.
     [[nodiscard]] std::uint32_t failures() const noexcept { return failures_; }
 

@@ -320,4 +320,21 @@ TEST(Upstream, the_success_rate_of_one_that_is_out_is_not_compared) {
     EXPECT_EQ(usability(targets[1]), Usability::usable);
 }
 
+TEST(Upstream, endpoints_that_are_down_by_checks_are_usable_once_checks_are_stopped) {
+    Service service{quiet(), listed(2)};
+    const auto targets = targets_of(service, 2);
+    service.transport->failing = {"e0", "e1"};
+    service.upstream->start();
+    ASSERT_TRUE(service.run_until([&] {
+        return usability(targets[0]) == Usability::down && usability(targets[1]) == Usability::down;
+    }));
+    service.upstream->stop_checks();
+    EXPECT_EQ(service.upstream->healthy_endpoints().size(), 2U);
+    EXPECT_EQ(service.status("e0"), EndpointStatus::unknown);
+    service.run();
+    EXPECT_EQ(service.upstream->healthy_endpoints().size(), 2U);
+    service.upstream->start_checks();
+    EXPECT_TRUE(service.run_until([&] { return usability(targets[0]) == Usability::down; }));
+}
+
 } // namespace upstream_test

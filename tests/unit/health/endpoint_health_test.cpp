@@ -368,6 +368,42 @@ TEST(EndpointHealth, a_passing_check_ends_an_ejection_only_when_checks_are_repre
     EXPECT_FALSE(representative.health.next_tick());
 }
 
+TEST(EndpointHealth, what_checks_said_lapses_when_they_are_switched_off) {
+    Bench bench{only_outlier()};
+    bench.check(pass);
+    bench.checks(fail, 3);
+    bench.now += 5s;
+    HealthChange change = bench.health.on_checks_stopped(bench.now);
+    EXPECT_EQ(edges(change), Edges{HealthEdge::became_healthy});
+    EXPECT_EQ(change.to, Usability::usable);
+    EXPECT_EQ(change.reason, "checks were switched off");
+    EXPECT_EQ(bench.health.status(), EndpointStatus::unknown);
+    EXPECT_EQ(bench.health.reason(), "");
+    EXPECT_EQ(bench.health.recovered_at(), bench.now) << "it may not be well: slow start";
+    EXPECT_FALSE(bench.health.on_checks_stopped(bench.now).changed);
+    EXPECT_EQ(bench.calls(no_answer, 3).to, Usability::ejected) << "calls judge it";
+    // Checks that begin again start afresh.
+    EXPECT_FALSE(bench.checks(fail, 2).changed);
+    EXPECT_EQ(bench.check(fail).to, Usability::down);
+    change = bench.health.on_checks_stopped(bench.now);
+    EXPECT_EQ(change.to, Usability::ejected) << "what calls said stays";
+    EXPECT_EQ(edges(change), Edges{});
+}
+
+TEST(EndpointHealth, switching_checks_off_changes_nothing_of_a_good_one_and_ends_a_drain_they_asked) {
+    Bench bench;
+    bench.check(pass);
+    EXPECT_FALSE(bench.health.on_checks_stopped(bench.now).changed);
+    EXPECT_EQ(bench.health.status(), EndpointStatus::healthy);
+    EXPECT_EQ(edges(bench.check(pass)), Edges{}) << "it was announced when it first passed";
+    bench.check({.passed = false, .drain_requested = true, .reason = ""});
+    EXPECT_EQ(edges(bench.health.on_checks_stopped(bench.now)), Edges{HealthEdge::undrained});
+    EXPECT_EQ(bench.usability(), Usability::usable);
+    bench.health.set_draining(true, bench.now);
+    EXPECT_FALSE(bench.health.on_checks_stopped(bench.now).changed);
+    EXPECT_EQ(bench.usability(), Usability::draining) << "the operator's";
+}
+
 TEST(EndpointHealth, draining_hides_everything_else_until_it_is_undone) {
     Bench bench{only_outlier()};
     HealthChange change = bench.health.set_draining(true, bench.now);
@@ -542,7 +578,9 @@ HealthChange something(Bench& bench, Rng& random) {
     bench.now += std::chrono::milliseconds{random.below(random.below(20) == 0 ? 30'000 : 300)};
     const CallSample samples[] = {good, error, no_answer, busy, ignored, good, error};
     CallSample sample = samples[random.below(std::size(samples))];
-    switch (random.below(12)) {
+    switch (random.below(13)) {
+        case 12:
+            return bench.health.on_checks_stopped(bench.now);
         case 0:
             return bench.health.set_draining(random.below(3) == 0, bench.now);
         case 1:
@@ -569,6 +607,7 @@ HealthChange something(Bench& bench, Rng& random) {
 /// Faults are over: checks pass, time passes, and the one call at a time that may try it succeeds.
 void recover(Bench& bench, Announcements& announcements) {
     announcements.see(bench.health.set_draining(false, bench.now));
+    announcements.see(bench.check(pass));
     for (int second = 0; second < 400 && bench.usability() != Usability::usable; ++second) {
         bench.now += 1s;
         announcements.see(bench.check(pass));

@@ -62,4 +62,15 @@ TEST(Verdict, an_unknown_one_that_only_fails_becomes_unhealthy) {
     EXPECT_EQ(verdict.state(), State::unhealthy);
 }
 
+TEST(Verdict, once_reset_it_knows_nothing) {
+    Verdict verdict{{.healthy_threshold = 3, .unhealthy_threshold = 2}};
+    verdict.record(false);
+    verdict.record(false);
+    verdict.reset();
+    EXPECT_EQ(verdict.state(), State::unknown);
+    EXPECT_EQ(verdict.failures(), 0U);
+    EXPECT_FALSE(verdict.record(false));
+    EXPECT_TRUE(verdict.record(true)) << "a first pass counts at once";
+}
+
 } // namespace verdict_test

@@ -58,15 +58,31 @@ inline void Upstream::start_checks() {
     start_missing_checks();
 }
 
+/// What checks have said lapses with them: nobody would take it back.
 inline void Upstream::stop_checks() {
-    const std::lock_guard lock{mutex_};
-    checks_running_ = false;
-    for (const Member& member : members_) {
-        if (member.target->check_control) {
-            member.target->check_control->abort();
-            member.target->check_control = nullptr;
+    {
+        const std::lock_guard lock{mutex_};
+        checks_running_ = false;
+        const TimePoint now = Clock::now();
+        bool changed = false;
+        for (Member& member : members_) {
+            if (member.target->check_control) {
+                member.target->check_control->abort();
+                member.target->check_control = nullptr;
+            }
+            const HealthChange change = judge(*member.target, [&](EndpointHealth& health, Rng&) {
+                return health.on_checks_stopped(now);
+            });
+            if (change.changed) {
+                note_health(member, change, now);
+                changed = true;
+            }
+        }
+        if (changed) {
+            rebuild(now);
         }
     }
+    schedule_work();
 }
 
 inline void Upstream::start_missing_checks() {
@@ -115,7 +131,7 @@ inline asio::awaitable<void> Upstream::run_checks(
             co_return;
         }
         const bool passed = report.passed;
-        alive->apply_check(*target, std::move(report), now);
+        alive->apply_check(*target, std::move(report), *control, now);
         const bool settled =
             target->inspect([](const EndpointHealth& health) { return health.settled(); });
         const bool down = target->stats().usability() == Usability::down;
@@ -123,7 +139,8 @@ inline asio::awaitable<void> Upstream::run_checks(
     }
 }
 
-inline void Upstream::apply_check(Target& target, CheckReport report, TimePoint now) {
+inline void Upstream::apply_check(Target& target, CheckReport report, const CallControl& control,
+                                  TimePoint now) {
     if (report.passed) {
         target.stats().seen(std::chrono::system_clock::now());
     }
@@ -131,7 +148,8 @@ inline void Upstream::apply_check(Target& target, CheckReport report, TimePoint 
                              .drain_requested = report.drain_requested,
                              .reason = std::move(report.reason)};
     const HealthChange change = judge(target, [&](EndpointHealth& health, Rng&) {
-        return health.on_check(result, now);
+        // Switched off meanwhile: a late report would outlive what lapsed then.
+        return control.aborted() ? HealthChange{} : health.on_check(result, now);
     });
     if (change.changed) {
         after_change(target, change, now);
@@ -198,38 +216,6 @@ inline TimePoint Upstream::tick(TimePoint now) {
         finish_retiring(now);
     }
     return next;
-}
-
-/// Usable peers are compared every outlier interval (Envoy's success-rate ejection).
-inline bool Upstream::compare_success_rates(TimePoint now) {
-    const auto options = options_.pin();
-    const FailoverOptions& failover = options->config.failover;
-    if (!failover.outlier.enabled || !failover.enabled || now < next_comparison_) {
-        return false;
-    }
-    next_comparison_ = now + failover.outlier.interval;
-    std::vector<CallCounts> counts;
-    counts.reserve(members_.size());
-    for (Member& member : members_) {
-        EndpointStats& stats = member.target->stats();
-        const CallCounts counted = stats.take_interval_counts();
-        // Calls to one that is out, in panic or as a last resort, are no measure for the others.
-        counts.push_back(stats.usability() == Usability::usable ? counted : CallCounts{});
-    }
-    const auto may_eject = [&] { return ejections_.try_eject(failover.max_ejection_ratio); };
-    bool changed = false;
-    for (const std::size_t index : success_rate_outliers(counts, failover.outlier)) {
-        Member& member = members_[index];
-        const HealthChange change =
-            judge(*member.target, [&](EndpointHealth& health, Rng& rng) {
-                return health.eject_for_success_rate(now, rng, may_eject);
-            });
-        if (change.changed) {
-            note_health(member, change, now);
-            changed = true;
-        }
-    }
-    return changed;
 }
 
 inline void Upstream::finish_retiring(TimePoint now) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Bodies of upstream.hpp: picks, and everything that changes what they see.
+// Bodies of upstream.hpp: picks, what calls say of health, and what follows from a change.
 
 namespace failover {
 
@@ -115,6 +115,37 @@ HealthChange Upstream::judge(Target& target, const Decide& decide) {
         }
         return change;
     });
+}
+
+/// Usable peers are compared every outlier interval (Envoy's success-rate ejection).
+inline bool Upstream::compare_success_rates(TimePoint now) {
+    const auto options = options_.pin();
+    const FailoverOptions& failover = options->config.failover;
+    if (!failover.outlier.enabled || !failover.enabled || now < next_comparison_) {
+        return false;
+    }
+    next_comparison_ = now + failover.outlier.interval;
+    std::vector<CallCounts> counts;
+    counts.reserve(members_.size());
+    for (Member& member : members_) {
+        EndpointStats& stats = member.target->stats();
+        const CallCounts counted = stats.take_interval_counts();
+        // Calls to one that is out, in panic or as a last resort, are no measure for the others.
+        counts.push_back(stats.usability() == Usability::usable ? counted : CallCounts{});
+    }
+    const auto may_eject = [&] { return ejections_.try_eject(failover.max_ejection_ratio); };
+    bool changed = false;
+    for (const std::size_t index : success_rate_outliers(counts, failover.outlier)) {
+        Member& member = members_[index];
+        const HealthChange change = judge(*member.target, [&](EndpointHealth& health, Rng& rng) {
+            return health.eject_for_success_rate(now, rng, may_eject);
+        });
+        if (change.changed) {
+            note_health(member, change, now);
+            changed = true;
+        }
+    }
+    return changed;
 }
 
 /// Something about an endpoint's health changed: tell people, then rebuild the table.

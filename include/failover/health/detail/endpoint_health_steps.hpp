@@ -113,9 +113,27 @@ inline HealthChange EndpointHealth::on_check(const CheckResult& check, TimePoint
         change.reason = first ? "the first check passed" : "checks pass again";
         change.changed = true;
     }
-    const bool silent = unhealthy_since_ == TimePoint{}; // neither bad nor good was announced
+    // Neither bad nor good was announced: checks that begin again are no news.
+    const bool silent = unhealthy_since_ == TimePoint{} && !introduced_;
     if (moved && first && check.passed && silent && change.from == Usability::usable) {
+        introduced_ = true;
         change.add(HealthEdge::became_healthy); // it was unknown: say that it is known to be good
+    }
+    return finish(std::move(change), now);
+}
+
+inline HealthChange EndpointHealth::on_checks_stopped(TimePoint now) {
+    HealthChange change = begin();
+    const bool down = verdict_.state() == Verdict::State::unhealthy;
+    if (down) {
+        proven_ = false;
+    }
+    verdict_.reset();
+    if (std::exchange(asked_to_drain_, false)) {
+        change.add(HealthEdge::undrained);
+    }
+    if (down || change.changed) {
+        change.reason = "checks were switched off";
     }
     return finish(std::move(change), now);
 }
