@@ -39,10 +39,16 @@ private:
     return a.id == b.id && a.address == b.address && a.port == b.port && a.scheme == b.scheme;
 }
 
-/// Do `a` and `b` say the same? Status and last_seen are this process's own and do not count.
+/// Does its provider say that it takes no new calls?
+[[nodiscard]] inline bool listed_draining(const Endpoint& endpoint) {
+    return endpoint.status == EndpointStatus::draining;
+}
+
+/// Do `a` and `b` say the same? Whether it drains is the provider's to say. The rest of the status
+/// and last_seen are this process's own and do not count.
 [[nodiscard]] inline bool same_description(const Endpoint& a, const Endpoint& b) {
     return same_target(a, b) && a.weight == b.weight && a.priority == b.priority &&
-           a.zone == b.zone && a.metadata == b.metadata;
+           a.zone == b.zone && a.metadata == b.metadata && listed_draining(a) == listed_draining(b);
 }
 
 /// A provider's new list against the set in use.

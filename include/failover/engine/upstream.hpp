@@ -173,6 +173,7 @@ private:
     [[nodiscard]] std::vector<Member> members() const;
     std::shared_ptr<Target> make_target(const std::shared_ptr<const Endpoint>& info);
     void adopt(std::vector<Endpoint> endpoints, TimePoint now);
+    void heed_provider(Member& member, TimePoint now);
     void retire(const Member& member, TimePoint now);
     void rebuild(TimePoint now);
     void after_change(Target& target, const HealthChange& change, TimePoint now);

@@ -42,8 +42,8 @@ public:
     /// Active checks were switched off: nobody would take back what they last said, so it lapses.
     /// Calls alone judge the endpoint from now on.
     HealthChange on_checks_stopped(TimePoint now);
-    /// `may_eject()`: does the cap allow one ejection more? Asked only when this endpoint, usable so
-    /// far, is to be ejected; then it is when the answer is yes. No allocation while nothing changes.
+    /// `may_eject()`: does the cap allow one ejection more? Asked only when this endpoint, usable
+    /// so far, is to be ejected; yes means that it is. No allocation while nothing changes.
     template <class MayEject>
     HealthChange on_call(const CallSample& sample, TimePoint now, Rng& rng,
                          const MayEject& may_eject);
@@ -52,7 +52,10 @@ public:
     HealthChange eject_for_success_rate(TimePoint now, Rng& rng, const MayEject& may_eject);
     /// Time passed: ejections end, an open breaker becomes half-open, old ejections are forgiven.
     HealthChange on_tick(TimePoint now);
+    /// The operator's word.
     HealthChange set_draining(bool draining, TimePoint now);
+    /// Its provider's: neither takes back what the other has said.
+    HealthChange set_listed_draining(bool draining, TimePoint now);
 
     [[nodiscard]] Usability usability() const noexcept;
     [[nodiscard]] EndpointStatus status() const noexcept;
@@ -91,6 +94,7 @@ private:
     Traffic traffic_ = Traffic::in;
     std::uint32_t probes_passed_ = 0;
     bool draining_ = false;
+    bool listed_draining_ = false;
     bool asked_to_drain_ = false;
     bool denied_ = false;       // a denied ejection was reported and nothing succeeded since
     bool unhealthy_ = false;    // what was last announced

@@ -337,4 +337,20 @@ TEST(Upstream, endpoints_that_are_down_by_checks_are_usable_once_checks_are_stop
     EXPECT_TRUE(service.run_until([&] { return usability(targets[0]) == Usability::down; }));
 }
 
+TEST(Upstream, a_provider_may_drain_an_endpoint_and_take_it_back) {
+    Service service{quiet(), listed(2)};
+    const std::shared_ptr<Target> drained = service.target("e0");
+    std::vector<Endpoint> list = listed(3);
+    list[0].status = EndpointStatus::draining;
+    list[2].status = EndpointStatus::draining;
+    service.upstream->set_endpoints(list);
+    EXPECT_EQ(service.status("e0"), EndpointStatus::draining);
+    EXPECT_EQ(service.status("e2"), EndpointStatus::draining) << "from the start";
+    EXPECT_EQ(service.target("e0"), nullptr);
+    EXPECT_EQ(service.target("e2"), nullptr);
+    service.upstream->set_endpoints(listed(3));
+    EXPECT_EQ(service.target("e0"), drained) << "the same one, with its connections";
+    EXPECT_NE(service.target("e2"), nullptr);
+}
+
 } // namespace upstream_test

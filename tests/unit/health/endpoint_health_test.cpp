@@ -390,7 +390,8 @@ TEST(EndpointHealth, what_checks_said_lapses_when_they_are_switched_off) {
     EXPECT_EQ(edges(change), Edges{});
 }
 
-TEST(EndpointHealth, switching_checks_off_changes_nothing_of_a_good_one_and_ends_a_drain_they_asked) {
+TEST(EndpointHealth,
+     switching_checks_off_changes_nothing_of_a_good_one_and_ends_a_drain_they_asked) {
     Bench bench;
     bench.check(pass);
     EXPECT_FALSE(bench.health.on_checks_stopped(bench.now).changed);
@@ -448,6 +449,24 @@ TEST(EndpointHealth, an_operators_drain_outlives_the_endpoints_own) {
     bench.check(pass);
     EXPECT_EQ(bench.usability(), Usability::draining);
     bench.health.set_draining(false, bench.now);
+    EXPECT_EQ(bench.usability(), Usability::usable);
+}
+
+TEST(EndpointHealth, its_provider_may_drain_it_whatever_the_operator_says) {
+    Bench bench;
+    HealthChange change = bench.health.set_listed_draining(true, bench.now);
+    EXPECT_EQ(edges(change), Edges{HealthEdge::draining});
+    EXPECT_EQ(bench.health.status(), EndpointStatus::draining);
+    EXPECT_EQ(bench.health.reason(), "its provider says that it drains");
+    EXPECT_FALSE(bench.health.set_listed_draining(true, bench.now).changed);
+    bench.health.set_draining(true, bench.now);
+    EXPECT_FALSE(bench.health.set_listed_draining(false, bench.now).changed);
+    EXPECT_EQ(bench.usability(), Usability::draining) << "the operator's stays";
+    bench.health.set_listed_draining(true, bench.now);
+    bench.health.set_draining(false, bench.now);
+    EXPECT_EQ(bench.usability(), Usability::draining) << "the provider's stays";
+    change = bench.health.set_listed_draining(false, bench.now);
+    EXPECT_EQ(edges(change), Edges{HealthEdge::undrained});
     EXPECT_EQ(bench.usability(), Usability::usable);
 }
 
@@ -578,7 +597,9 @@ HealthChange something(Bench& bench, Rng& random) {
     bench.now += std::chrono::milliseconds{random.below(random.below(20) == 0 ? 30'000 : 300)};
     const CallSample samples[] = {good, error, no_answer, busy, ignored, good, error};
     CallSample sample = samples[random.below(std::size(samples))];
-    switch (random.below(13)) {
+    switch (random.below(14)) {
+        case 13:
+            return bench.health.set_listed_draining(random.below(3) == 0, bench.now);
         case 12:
             return bench.health.on_checks_stopped(bench.now);
         case 0:
@@ -607,6 +628,7 @@ HealthChange something(Bench& bench, Rng& random) {
 /// Faults are over: checks pass, time passes, and the one call at a time that may try it succeeds.
 void recover(Bench& bench, Announcements& announcements) {
     announcements.see(bench.health.set_draining(false, bench.now));
+    announcements.see(bench.health.set_listed_draining(false, bench.now));
     announcements.see(bench.check(pass));
     for (int second = 0; second < 400 && bench.usability() != Usability::usable; ++second) {
         bench.now += 1s;

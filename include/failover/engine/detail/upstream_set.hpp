@@ -53,6 +53,7 @@ inline void Upstream::adopt(std::vector<Endpoint> endpoints, TimePoint now) {
             ejections_.joined(next.back().target->stats().usability());
             emit(EventKind::endpoint_added, diff.now[i].get(), "listed by its provider");
         }
+        heed_provider(next.back(), now);
     }
     for (const std::size_t gone : diff.removed) {
         emit(EventKind::endpoint_removed, members_[gone].info.get(),
@@ -69,6 +70,16 @@ inline void Upstream::adopt(std::vector<Endpoint> endpoints, TimePoint now) {
     rebuild(now);
     if (checks_running_) {
         start_missing_checks();
+    }
+}
+
+/// Takes over what the provider says of an endpoint's state: whether it drains.
+inline void Upstream::heed_provider(Member& member, TimePoint now) {
+    const HealthChange change = judge(*member.target, [&](EndpointHealth& health, Rng&) {
+        return health.set_listed_draining(listed_draining(*member.info), now);
+    });
+    if (change.changed) {
+        note_health(member, change, now);
     }
 }
 

@@ -17,7 +17,7 @@ inline EndpointHealth::EndpointHealth(const HealthCheckOptions& checks,
       outlier_{failover.outlier} {}
 
 inline Usability EndpointHealth::usability() const noexcept {
-    if (draining_ || asked_to_drain_) {
+    if (draining_ || listed_draining_ || asked_to_drain_) {
         return Usability::draining;
     }
     if (verdict_.state() == Verdict::State::unhealthy) {
@@ -273,6 +273,18 @@ inline HealthChange EndpointHealth::set_draining(bool draining, TimePoint now) {
     draining_ = draining;
     change.add(draining ? HealthEdge::draining : HealthEdge::undrained);
     change.reason = draining ? "drained by the operator" : "taken back by the operator";
+    return finish(std::move(change), now);
+}
+
+inline HealthChange EndpointHealth::set_listed_draining(bool draining, TimePoint now) {
+    HealthChange change = begin();
+    listed_draining_ = draining;
+    if (change.from == usability()) {
+        return change; // drained by somebody else as well, or no news
+    }
+    change.add(draining ? HealthEdge::draining : HealthEdge::undrained);
+    change.reason = draining ? "its provider says that it drains"
+                             : "its provider says that it takes calls again";
     return finish(std::move(change), now);
 }
 
