@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <failover/base/error.hpp>
 #include <failover/base/event.hpp>
 #include <failover/base/metrics.hpp>
 #include <failover/config/service_config.hpp>
@@ -123,8 +124,8 @@ public:
     /// No lock and no allocation, whatever the strategy.
     [[nodiscard]] Lease pick(std::span<const void* const> excluded, std::uint64_t hash,
                              bool may_probe, TimePoint now) const;
-    /// What an attempt met; `took`: the time since its pick. `was_probe`: the pick took the half-open
-    /// permit, which goes back unless it expired and is another call's by now.
+    /// What an attempt met; `took`: the time since its pick. `was_probe`: the pick took the
+    /// half-open permit, which goes back unless it expired and is another call's by now.
     void record(Target& target, const AttemptVerdict& verdict, Duration took, bool was_probe,
                 TimePoint now);
     [[nodiscard]] ServiceMeter& meter() noexcept { return *meter_; }
@@ -145,6 +146,7 @@ public:
     // From operators and the manager. False: no such endpoint.
 
     bool set_draining(std::string_view id, bool draining);
+    /// Throws Error with no_healthy_endpoints when active-passive cannot move to it, saying why.
     bool fail_over(std::string_view id);
     void failback();
     void start_checks();
@@ -182,7 +184,7 @@ private:
     void work();
     void deliver();
     void emit(EventKind kind, const Endpoint* endpoint, std::string reason, Duration lasted = {});
-    /// Runs one decision on a target's health, and keeps the ledger: every decision goes through it.
+    /// Runs one decision on a target's health and keeps the ledger; none goes another way.
     template <class Decide>
     HealthChange judge(Target& target, const Decide& decide);
     [[nodiscard]] TimePoint tick(TimePoint now);
@@ -200,6 +202,7 @@ private:
                                             std::shared_ptr<CallControl> control,
                                             ProbeSchedule schedule);
     [[nodiscard]] Member* find(std::string_view id);
+    [[nodiscard]] Error cannot_fail_over(const Member& member) const;
     [[nodiscard]] static Endpoint describe(const Member& member);
     [[nodiscard]] static std::string member_json(const Member& member, TimePoint now);
 
@@ -242,5 +245,6 @@ private:
 
 #include <failover/engine/detail/upstream_checks.hpp>
 #include <failover/engine/detail/upstream_control.hpp>
+#include <failover/engine/detail/upstream_operators.hpp>
 #include <failover/engine/detail/upstream_set.hpp>
 #include <failover/engine/detail/upstream_status.hpp>

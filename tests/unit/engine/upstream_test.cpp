@@ -353,4 +353,33 @@ TEST(Upstream, a_provider_may_drain_an_endpoint_and_take_it_back) {
     EXPECT_NE(service.target("e2"), nullptr);
 }
 
+TEST(Upstream, failing_over_to_one_that_cannot_be_used_says_why) {
+    ServiceConfig config = quiet();
+    config.failover.strategy = Strategy::active_passive;
+    std::vector<Endpoint> list = listed(4);
+    list[3].weight = 0;
+    Service service{config, list};
+    EXPECT_TRUE(service.upstream->fail_over("e1"));
+    EXPECT_FALSE(service.upstream->fail_over("nobody"));
+    const auto refusal = [&](const char* id) -> std::string {
+        try {
+            service.upstream->fail_over(id);
+        } catch (const Error& refused) {
+            EXPECT_TRUE(refused.code() == Errc::no_healthy_endpoints);
+            return refused.what();
+        }
+        return "";
+    };
+    service.upstream->set_draining("e2", true);
+    EXPECT_NE(refusal("e2").find("\"e2\": it is draining (drained by the operator)"),
+              std::string::npos)
+        << refusal("e2");
+    EXPECT_NE(refusal("e3").find("\"e3\": it has weight 0"), std::string::npos) << refusal("e3");
+    EXPECT_EQ(service.upstream->pick({}, 0, true, Clock::now()).info->id, "e1")
+        << "a refusal moves nothing";
+    service.upstream->set_draining("e2", false);
+    EXPECT_EQ(refusal("e2"), "");
+    EXPECT_EQ(service.upstream->pick({}, 0, true, Clock::now()).info->id, "e2");
+}
+
 } // namespace upstream_test

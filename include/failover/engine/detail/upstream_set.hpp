@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Bodies of upstream.hpp: the set of endpoints and what operators do to it.
+// Bodies of upstream.hpp: the set of endpoints.
 
 namespace failover {
 
@@ -220,67 +220,6 @@ inline void Upstream::mark_registered(const std::string& id) {
     if (Member* member = find(id)) {
         member->registered = true;
     }
-}
-
-inline bool Upstream::set_draining(std::string_view id, bool draining) {
-    {
-        const std::lock_guard lock{mutex_};
-        Member* member = find(id);
-        if (member == nullptr) {
-            return false;
-        }
-        const TimePoint now = Clock::now();
-        const HealthChange change = judge(*member->target, [&](EndpointHealth& health, Rng&) {
-            return health.set_draining(draining, now);
-        });
-        if (change.changed) {
-            note_health(*member, change, now);
-            rebuild(now);
-        }
-    }
-    schedule_work();
-    return true;
-}
-
-inline bool Upstream::fail_over(std::string_view id) {
-    {
-        const std::lock_guard lock{mutex_};
-        if (find(id) == nullptr) {
-            return false;
-        }
-        active_.pin(std::string{id});
-        rebuild(Clock::now());
-    }
-    schedule_work();
-    return true;
-}
-
-inline void Upstream::failback() {
-    {
-        const std::lock_guard lock{mutex_};
-        active_.failback_now();
-        rebuild(Clock::now());
-    }
-    schedule_work();
-}
-
-/// Options change; endpoints, connections and health stay.
-inline void Upstream::reconfigure(ServiceConfig config) {
-    {
-        const std::lock_guard lock{mutex_};
-        options_.publish(std::make_shared<const UpstreamOptions>(std::move(config)));
-        rebuild(Clock::now());
-    }
-    schedule_work();
-}
-
-inline Upstream::Member* Upstream::find(std::string_view id) {
-    for (Member& member : members_) {
-        if (member.info->id == id) {
-            return &member;
-        }
-    }
-    return nullptr;
 }
 
 } // namespace failover
