@@ -50,6 +50,9 @@ public:
         const double weight = sample > average ? 0.0 : decay(now);
         latency_.store(sample + (average - sample) * weight, std::memory_order_relaxed);
         updated_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+        if (!failed) {
+            seen(now);
+        }
     }
 
     /// The moving average, decayed to `now`; zero before the first attempt.
@@ -92,7 +95,7 @@ public:
         return (taken == never || time - taken >= hold.count()) &&
                probe_taken_.compare_exchange_strong(taken, time, std::memory_order_relaxed);
     }
-    /// Is the permit that was taken at `taken` still its holder's? No: it expired and went to another.
+    /// Is the permit taken at `taken` still its holder's? No: it expired and went to another.
     [[nodiscard]] bool holds_probe(TimePoint taken) const noexcept {
         return probe_taken_.load(std::memory_order_relaxed) == taken.time_since_epoch().count();
     }
@@ -103,11 +106,18 @@ public:
     }
 
     /// A check or a call saw it alive.
-    void seen(WallTime when) noexcept {
+    void seen(TimePoint when) noexcept {
         seen_.store(when.time_since_epoch().count(), std::memory_order_relaxed);
     }
-    [[nodiscard]] WallTime last_seen() const noexcept {
-        return WallTime{WallTime::duration{seen_.load(std::memory_order_relaxed)}};
+    /// When that last was; the epoch: never. Calls have only the steady clock at hand: `now` and
+    /// `wall_now` are one moment by both, and whole milliseconds hide that they are read in turn.
+    [[nodiscard]] WallTime last_seen(TimePoint now, WallTime wall_now) const noexcept {
+        const std::int64_t seen = seen_.load(std::memory_order_relaxed);
+        if (seen == never) {
+            return WallTime{};
+        }
+        const Duration ago{now.time_since_epoch().count() - seen};
+        return std::chrono::floor<std::chrono::milliseconds>(wall_now - ago);
     }
 
     [[nodiscard]] std::uint64_t attempts() const noexcept {
@@ -147,7 +157,7 @@ private:
     std::atomic<std::int64_t> probe_taken_{never};
     std::atomic<std::uint64_t> successes_{0};
     std::atomic<std::uint64_t> failures_{0};
-    std::atomic<WallTime::rep> seen_{0};
+    std::atomic<std::int64_t> seen_{never};
     std::uint64_t counted_attempts_ = 0;
     std::uint64_t counted_failures_ = 0;
 };

@@ -169,14 +169,26 @@ TEST(EndpointStats, a_permit_is_given_back_only_by_its_holder) {
     EXPECT_TRUE(stats.try_take_probe(t0 + 8s, 6s));
 }
 
-TEST(EndpointStats, keeps_its_usability_and_when_it_was_seen) {
+TEST(EndpointStats, keeps_its_usability) {
     EndpointStats stats;
     stats.set_usability(Usability::ejected);
     EXPECT_EQ(stats.usability(), Usability::ejected);
-    EXPECT_EQ(stats.last_seen(), WallTime{});
-    const WallTime when{std::chrono::seconds{1'700'000'000}};
-    stats.seen(when);
-    EXPECT_EQ(stats.last_seen(), when);
+}
+
+TEST(EndpointStats, was_last_seen_alive_by_a_check_or_a_call_that_did_not_fail) {
+    const WallTime wall{std::chrono::seconds{1'700'000'000}}; // at t0
+    EndpointStats stats;
+    EXPECT_EQ(stats.last_seen(t0, wall), WallTime{});
+    stats.record(1ms, true, t0);
+    EXPECT_EQ(stats.last_seen(t0, wall), WallTime{});
+    stats.record(1ms, false, t0);
+    EXPECT_EQ(stats.last_seen(t0, wall), wall);
+    EXPECT_EQ(stats.last_seen(t0 + 90s, wall + 90s), wall) << "whenever it is asked";
+    stats.record(1ms, true, t0 + 5s);
+    EXPECT_EQ(stats.last_seen(t0 + 90s, wall + 90s), wall);
+    stats.seen(t0 + 7s);
+    EXPECT_EQ(stats.last_seen(t0 + 90s, wall + 90s), wall + 7s);
+    EXPECT_EQ(stats.last_seen(t0 + 90s, wall + 90s + 300us), wall + 7s);
 }
 
 TEST(Usability, is_ordered_from_best_to_worst_and_has_names) {

@@ -382,4 +382,16 @@ TEST(Upstream, failing_over_to_one_that_cannot_be_used_says_why) {
     EXPECT_EQ(service.upstream->pick({}, 0, true, Clock::now()).info->id, "e2");
 }
 
+TEST(Upstream, a_call_that_succeeds_is_when_an_endpoint_was_last_seen) {
+    Service service{quiet(), listed(1)};
+    const std::shared_ptr<Target> target = service.target("e0");
+    service.record(*target, no_answer);
+    EXPECT_EQ(service.upstream->endpoints().front().last_seen, WallTime{});
+    service.record(*target, good);
+    const Duration ago =
+        std::chrono::system_clock::now() - service.upstream->endpoints().front().last_seen;
+    EXPECT_GE(ago, 0ms);
+    EXPECT_LE(ago, 10s);
+}
+
 } // namespace upstream_test

@@ -142,7 +142,7 @@ inline asio::awaitable<void> Upstream::run_checks(
 inline void Upstream::apply_check(Target& target, CheckReport report, const CallControl& control,
                                   TimePoint now) {
     if (report.passed) {
-        target.stats().seen(std::chrono::system_clock::now());
+        target.stats().seen(now);
     }
     const CheckResult result{.passed = report.passed,
                              .drain_requested = report.drain_requested,

@@ -9,7 +9,8 @@ inline Endpoint Upstream::describe(const Member& member) {
     Endpoint endpoint = *member.info;
     endpoint.status = member.target->inspect(
         [](const EndpointHealth& health) { return health.status(); });
-    const WallTime seen = member.target->stats().last_seen();
+    const WallTime seen =
+        member.target->stats().last_seen(Clock::now(), std::chrono::system_clock::now());
     if (seen != WallTime{}) {
         endpoint.last_seen = seen;
     }
