@@ -234,11 +234,11 @@ double moved_by(const Weights& before, const std::string& id, std::uint32_t weig
 
 TEST(HashRing, one_more_or_less_moves_about_its_own_keys_however_large_the_weights) {
     for (const int count : {3, 10}) {
-        for (const std::uint32_t weight : {1000U, 43'690U}) { // three of these: two points a unit
+        for (const std::uint32_t weight : {1000U, 43'690U}) { // three: barely two points a unit
             // What is new takes 1 / (n + 1); in a full ring the others lose as much once more.
             EXPECT_LE(moved_by(equal(count, weight), "new", weight), 2.2 / (count + 1))
                 << count << " of weight " << weight;
-            EXPECT_LE(moved_by(equal(count, weight), "new", 1), 0.02)
+            EXPECT_LE(moved_by(equal(count, weight), "new", 3), 0.02)
                 << "a light one beside " << count << " of weight " << weight;
         }
     }
