@@ -104,6 +104,8 @@ public:
     /// active-passive: return to the best usable endpoint now.
     void failback(std::string_view service = {});
     /// active-passive: move to that endpoint now; it stays there until it fails or failback().
+    /// Throws Error: unknown_service, no_endpoints when the id is unknown, no_healthy_endpoints
+    /// when the endpoint cannot be used, with its state; an earlier choice then stays.
     void fail_over(std::string_view service, std::string_view id);
 
     /// Applies a new configuration atomically: endpoints and connections in both stay. Throws

@@ -27,8 +27,8 @@ constexpr std::size_t body_copied_up_to = 16U << 10U;
 constexpr int most_interim_responses = 16;
 // The parser takes a body as it comes, but a chunk's extension and a trailer only whole.
 constexpr std::size_t most_unparsed = 80U << 10U;
-// A close that came within the last moment is no likelier than one that crosses the request on the
-// wire, which no look can see; under load the look would be every fourth system call.
+// Under load the look would be every fourth system call, and a request that may be repeated loses
+// nothing by meeting a close of the last moment. One that may not is looked for: see quiet().
 constexpr Duration too_short_to_look = std::chrono::microseconds{100};
 
 bool would_block(const error_code& error) {
@@ -204,9 +204,10 @@ bool Connection::reusable(TimePoint now) noexcept {
                  BIO_ctrl_pending(SSL_get_rbio(tls_->native_handle())) != 0)) {
         return false;
     }
-    if (now - idle_since_ < too_short_to_look && !look_always_) {
-        return true;
-    }
+    return (now - idle_since_ < too_short_to_look && !look_always_) || quiet();
+}
+
+bool Connection::quiet() noexcept {
     char byte = 0;
     const auto count =
         ::recv(socket_.native_handle(), &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT);

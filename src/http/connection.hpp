@@ -87,6 +87,8 @@ public:
     /// May carry another request: the last response ended cleanly, it is not idle for too long, and
     /// the peer has neither closed it nor sent anything. Costs one system call.
     [[nodiscard]] bool reusable(TimePoint now) noexcept;
+    /// Did the peer neither close nor send anything since the last answer? One system call.
+    [[nodiscard]] bool quiet() noexcept;
 
 private:
     struct Exchange;

@@ -150,6 +150,9 @@ asio::awaitable<void> HttpTransport::attempt(HttpState& state, const HttpCall& c
             co_return;
         }
         SlotLease lease{state.pool(), context};
+        if (connection != nullptr && !call.idempotent && !connection->quiet()) {
+            connection.reset();
+        }
         const bool reused = connection != nullptr;
         if (!reused) {
             connection = std::make_unique<Connection>(executor, state.plan());

@@ -81,7 +81,10 @@ TEST(ManagerThreads, may_be_asked_and_told_anything_during_calls) {
          [&] {
              manager.drain("users", fleet.id(0));
              manager.undrain("users", fleet.id(0));
-             manager.fail_over("users", fleet.id(1));
+             try {
+                 manager.fail_over("users", fleet.id(1));
+             } catch (const Error&) { // a check that came late made it unusable for the moment
+             }
              manager.failback("users");
          },
          [&] {
