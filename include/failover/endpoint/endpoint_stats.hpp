@@ -95,6 +95,11 @@ public:
         return (taken == never || time - taken >= hold.count()) &&
                probe_taken_.compare_exchange_strong(taken, time, std::memory_order_relaxed);
     }
+    /// A call that had better not be the probe passes by. True when enough of them have: it should.
+    [[nodiscard]] bool waited_for_probe() noexcept {
+        constexpr std::uint32_t patience = 16;
+        return passed_by_.fetch_add(1, std::memory_order_relaxed) % patience == patience - 1;
+    }
     /// Is the permit taken at `taken` still its holder's? No: it expired and went to another.
     [[nodiscard]] bool holds_probe(TimePoint taken) const noexcept {
         return probe_taken_.load(std::memory_order_relaxed) == taken.time_since_epoch().count();
@@ -155,6 +160,7 @@ private:
     std::atomic<std::int64_t> updated_{0};
     std::atomic<std::int64_t> recovered_{never};
     std::atomic<std::int64_t> probe_taken_{never};
+    std::atomic<std::uint32_t> passed_by_{0};
     std::atomic<std::uint64_t> successes_{0};
     std::atomic<std::uint64_t> failures_{0};
     std::atomic<std::int64_t> seen_{never};

@@ -41,7 +41,8 @@ struct PickRequest {
     /// Never null while picking. Nothing tried: an empty set.
     const TriedSet* tried = nullptr;
     /// May this call be the one that tries an endpoint in doubt? A call that must not be repeated
-    /// may not, as long as there is another endpoint.
+    /// leaves that to others, as long as there is another endpoint; but a service whose calls are
+    /// all of that kind would never see the endpoint again, so every sixteenth of them does it.
     bool may_probe = true;
 };
 

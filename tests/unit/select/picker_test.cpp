@@ -173,6 +173,16 @@ TEST_P(EachStrategy, one_in_doubt_comes_before_one_known_to_be_bad) {
     EXPECT_EQ(fleet.pick({}, false), "e2 (probe)");
 }
 
+TEST_P(EachStrategy, one_in_doubt_comes_back_where_no_call_may_be_repeated) {
+    Fleet fleet = fleet_of(alike(3));
+    fleet.set_states({{"e1", Usability::probing}});
+    int before = 0;
+    while (fleet.pick({}, false) != "e1 (probe)") {
+        ASSERT_LT(++before, 16) << "no call of the kind that may be repeated will ever come";
+    }
+    EXPECT_EQ(before, 15) << "left to others as long as there may be some";
+}
+
 TEST_P(EachStrategy, the_last_one_is_not_refused_because_its_permit_is_taken) {
     Fleet fleet = fleet_of(alike(1));
     fleet.set_states({{"e0", Usability::probing}});

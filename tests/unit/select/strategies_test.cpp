@@ -33,6 +33,9 @@ TEST(RoundRobin, keeps_rotating_evenly_over_those_left) {
     Fleet fleet = fleet_of(Strategy::round_robin, alike(5));
     for (const Usability out : {Usability::ejected, Usability::probing, Usability::down}) {
         fleet.set_states({{"e1", out}});
+        if (out == Usability::probing) {
+            EXPECT_EQ(fleet.pick(), "e1 (probe)"); // its one call is under way
+        }
         EXPECT_EQ(fleet.pick_many(40), (Counts{{"e0", 10}, {"e2", 10}, {"e3", 10}, {"e4", 10}}))
             << to_string(out) << ": a neighbour must not inherit its share";
     }
@@ -55,6 +58,7 @@ TEST(RandomChoice, is_uniform) {
 TEST(RandomChoice, is_uniform_over_those_left) {
     Fleet fleet = fleet_of(Strategy::random, alike(5));
     fleet.set_states({{"e0", Usability::probing}, {"e2", Usability::ejected}});
+    EXPECT_EQ(fleet.pick(), "e0 (probe)"); // its one call is under way
     for (const auto& [id, count] : fleet.pick_many(30'000)) {
         EXPECT_NEAR(count, 10'000, 500) << id;
     }

@@ -60,6 +60,7 @@ TEST(Tiers, a_priority_that_is_only_in_doubt_claims_no_share) {
     Fleet fleet{{one("a", 1, 0), one("b", 1, 1), one("c", 1, 2)},
                 {.strategy = Strategy::random, .panic_threshold = 0}};
     fleet.set_states({{"a", Usability::probing}});
+    EXPECT_EQ(fleet.pick(), "a (probe)"); // its one call is under way
     EXPECT_EQ(share(fleet.pick_many(picks), "b"), 1.0);
 }
 
@@ -74,6 +75,7 @@ TEST(Tiers, in_panic_the_load_stays_in_priority_order_when_all_are_ejected) {
         ASSERT_TRUE(fleet.picker->panic());
         EXPECT_EQ(share(fleet.pick_many(500), "a"), 1.0) << to_string(strategy);
         fleet.set_states({{"a0", Usability::probing}});
+        EXPECT_EQ(fleet.pick(), "a0 (probe)");
         EXPECT_EQ(share(fleet.pick_many(500), "a1"), 1.0) << "one in doubt is for one call only";
         // The first priority is gone: all of the next one.
         fleet.set_states({{"a0", Usability::down}, {"a1", Usability::down}});

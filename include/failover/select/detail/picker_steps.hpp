@@ -197,10 +197,10 @@ inline bool Picker::admit_doubtful(const EndpointSet::Entry& entry, const PickRe
 /// An endpoint in doubt gets its one call before anything else: only calls can prove it, and with
 /// strict orders it would never see one.
 inline bool Picker::pick_probe(const PickRequest& request, Pick& pick) const noexcept {
-    if (!request.may_probe) {
-        return false;
-    }
     for (const EndpointSet::Entry* entry : probing_) {
+        if (!request.may_probe && !entry->node->stats().waited_for_probe()) {
+            continue;
+        }
         if (take_probe(*entry, request, pick)) {
             return true;
         }
