@@ -8,6 +8,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 
@@ -270,11 +271,21 @@ asio::awaitable<error_code> Connection::write_all(Exchange& exchange) {
             exchange.outcome.written = true;
             count = co_await asio::async_write(*tls_, buffers,
                                                asio::redirect_error(asio::use_awaitable, error));
+        } else if (sent == 0) {
+            // Nothing else is in the socket's buffer, so this completes at once, yet resumes after
+            // the other calls of this thread that are ready. By then the answer may be there;
+            // reading right away would find nothing: a system call wasted on every request.
+            count = co_await socket_.async_write_some(
+                buffers, asio::redirect_error(asio::use_awaitable, error));
         } else {
             count = socket_.write_some(buffers, error);
         }
         sent += count;
         exchange.outcome.written = exchange.outcome.written || count > 0;
+        const auto cancellation = co_await asio::this_coro::cancellation_state;
+        if (cancellation.cancelled() != asio::cancellation_type::none) {
+            co_return asio::error::operation_aborted; // after the write had completed
+        }
         if (would_block(error)) {
             error.clear();
             co_await wait_ready_for_either();
