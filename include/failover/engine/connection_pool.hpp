@@ -138,8 +138,8 @@ public:
         std::vector<Idle> discarded;
         closed_ = true;
         discarded.swap(idle_);
-        for (const std::shared_ptr<Wake>& waiter : waiters_) {
-            waiter->abort();
+        for (const Ticket* waiter : waiters_) {
+            waiter->wake->abort();
         }
         waiters_.clear();
     }
@@ -177,22 +177,25 @@ private:
 
     /// A place in the queue that is left again on every path, cancellation included.
     struct Ticket {
-        Ticket(ConnectionPool& owner, std::shared_ptr<Wake> own) : pool{owner}, wake{std::move(own)} {
+        Ticket(ConnectionPool& owner, std::shared_ptr<Wake> own)
+            : pool{owner}, wake{std::move(own)} {
             const std::lock_guard lock{pool.mutex_};
-            pool.waiters_.push_back(wake);
+            pool.waiters_.push_back(this);
             pool.grant_next();
         }
         Ticket(const Ticket&) = delete;
         Ticket& operator=(const Ticket&) = delete;
         ~Ticket() {
             const std::lock_guard lock{pool.mutex_};
-            if (std::erase(pool.waiters_, wake) == 0 && !taken && !pool.closed_) {
+            std::erase(pool.waiters_, this);
+            if (granted && !taken) {
                 --pool.in_use_; // granted at the moment this caller gave up
                 pool.grant_next();
             }
         }
         ConnectionPool& pool;
-        std::shared_ptr<Wake> wake;
+        const std::shared_ptr<Wake> wake;
+        bool granted = false;
         bool taken = false;
     };
 
@@ -222,9 +225,11 @@ private:
 
     void grant_next() {
         while (!closed_ && !waiters_.empty() && in_use_ < limits_.max_connections) {
-            const std::shared_ptr<Wake> next = std::move(waiters_.front());
+            Ticket& next = *waiters_.front();
             waiters_.pop_front();
-            if (next->notify()) {
+            next.granted =
+                next.wake->notify(); // not one that gave up, nor one of a context that ends
+            if (next.granted) {
                 ++in_use_;
             }
         }
@@ -254,8 +259,8 @@ private:
 
     const PoolLimits limits_;
     mutable std::mutex mutex_;
-    std::vector<Idle> idle_; // oldest first
-    std::deque<std::shared_ptr<Wake>> waiters_;
+    std::vector<Idle> idle_;      // oldest first
+    std::deque<Ticket*> waiters_; // in order of arrival
     ContextList contexts_;
     std::size_t in_use_ = 0;
     bool closed_ = false;

@@ -3,6 +3,7 @@
 
 #include <failover/base/time.hpp>
 #include <failover/engine/call_control.hpp>
+#include <failover/engine/wake_gate.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -13,6 +14,7 @@
 #include <boost/system/error_code.hpp>
 
 #include <memory>
+#include <mutex>
 
 namespace failover {
 
@@ -21,13 +23,16 @@ namespace asio = boost::asio;
 /// Why a wait ended.
 enum class Woken { notified, timed_out, aborted, cancelled };
 
-/// One suspended coroutine that any thread may wake, once: by notify(), by a deadline, or by abort().
-/// Threads    notify() and abort() from any thread; wait() once, from one coroutine.
+/// One suspended coroutine that any thread may wake, once: by notify(), by a deadline, or by
+/// abort(). Once its execution context shuts down, waking it does nothing. Threads    notify() and
+/// abort() from any thread; wait() once, from one coroutine.
 class Wake final : public Abortable, public std::enable_shared_from_this<Wake> {
 public:
-    explicit Wake(const asio::any_io_executor& executor) : channel_{executor, 1}, timer_{executor} {}
+    explicit Wake(const asio::any_io_executor& executor)
+        : channel_{executor, 1}, timer_{executor}, gate_{WakeGate::of(executor)} {}
 
-    /// The first of notify() and abort() decides; false when it was decided before.
+    /// The first of notify(), abort() and the deadline decides; false when that was another one, or
+    /// the context is gone.
     bool notify() noexcept { return send(Woken::notified); }
     void abort() noexcept override { send(Woken::aborted); }
 
@@ -50,11 +55,18 @@ public:
 
 private:
     bool send(Woken why) noexcept {
+        const std::lock_guard lock{gate_->mutex};
+        if (decided_ || gate_->closed) {
+            return false;
+        }
+        decided_ = true;
         return channel_.try_send(boost::system::error_code{}, why);
     }
 
     asio::experimental::concurrent_channel<void(boost::system::error_code, Woken)> channel_;
     asio::steady_timer timer_;
+    const std::shared_ptr<WakeGate::State> gate_; // after the two whose services it must outlast
+    bool decided_ = false;                        // guarded by the gate
 };
 
 /// Suspends until `until`, the caller's cancellation, or control.abort().

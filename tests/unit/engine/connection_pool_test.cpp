@@ -4,6 +4,9 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include <gtest/gtest.h>
 
@@ -181,6 +184,86 @@ TEST_F(ConnectionPoolTest, forgets_the_connections_of_a_context_that_is_destroye
     dying.reset();
     EXPECT_EQ(open, 0);
     EXPECT_EQ(pool->counts().idle, 0U);
+}
+
+/// Gives a slot back when it is destroyed, as a call in progress does.
+struct Slot {
+    ~Slot() { pool->release(context, nullptr, TimePoint{}); }
+    std::shared_ptr<Pool> pool;
+    asio::execution_context& context;
+};
+
+asio::awaitable<void> hold_asleep(std::shared_ptr<Slot>) {
+    CallControl control;
+    co_await failover::sleep_until(TimePoint::max(), control);
+}
+
+asio::awaitable<void> hold_ready(std::shared_ptr<Slot>) {
+    co_await asio::post(asio::use_awaitable); // and is not resumed any more
+}
+
+asio::awaitable<void> wait_for_slot(std::shared_ptr<Pool> from, std::vector<Woken>& served) {
+    CallControl control;
+    served.push_back(co_await from->wait(TimePoint::max(), control));
+}
+
+TEST_F(ConnectionPoolTest, calls_that_end_with_their_context_leave_the_slot_to_those_of_others) {
+    pool = std::make_shared<Pool>(PoolLimits{.max_connections = 1, .max_pending = 9});
+    std::vector<Woken> served;
+    auto dying = std::make_unique<asio::io_context>();
+    Ptr connection;
+    ASSERT_EQ(take(*dying, connection), Grant::open);
+    const auto wait_on = [&](asio::io_context& here) {
+        asio::co_spawn(here, wait_for_slot(pool, served), asio::detached);
+        here.poll();
+    };
+    wait_on(*dying);
+    wait_on(*dying);
+    wait_on(other);
+    wait_on(*dying);
+    asio::co_spawn(*dying, hold_asleep(std::make_shared<Slot>(pool, *dying)), asio::detached);
+    dying->poll();
+    ASSERT_EQ(pool->counts().pending, 4U);
+    dying.reset();
+    other.poll();
+    EXPECT_EQ(served, (std::vector<Woken>{Woken::notified}));
+    EXPECT_EQ(pool->counts().pending, 0U);
+    EXPECT_EQ(pool->counts().in_use, 1U);
+}
+
+TEST_F(ConnectionPoolTest, the_same_holds_for_strands_made_after_the_first_call) {
+    pool = std::make_shared<Pool>(PoolLimits{.max_connections = 1, .max_pending = 9});
+    std::vector<Woken> served;
+    auto dying = std::make_unique<asio::io_context>();
+    Ptr connection;
+    ASSERT_EQ(take(*dying, connection), Grant::open);
+    { const failover::Wake first_call{dying->get_executor()}; }
+    asio::co_spawn(asio::make_strand(*dying), wait_for_slot(pool, served), asio::detached);
+    dying->poll();
+    asio::co_spawn(asio::make_strand(*dying), hold_ready(std::make_shared<Slot>(pool, *dying)),
+                   asio::detached);
+    ASSERT_EQ(pool->counts().pending, 1U);
+    dying.reset();
+    EXPECT_TRUE(served.empty());
+    EXPECT_EQ(pool->counts().pending, 0U);
+    EXPECT_EQ(pool->counts().in_use, 0U);
+}
+
+TEST_F(ConnectionPoolTest, a_slot_granted_as_its_waiter_gave_up_is_counted_once) {
+    pool = std::make_shared<Pool>(PoolLimits{.max_connections = 1, .max_pending = 9});
+    Ptr connection;
+    ASSERT_EQ(take(context, connection), Grant::open);
+    CallControl control;
+    Woken ended = Woken::notified;
+    asio::co_spawn(context, pool->wait(TimePoint::max(), control),
+                   [&](const std::exception_ptr&, Woken why) { ended = why; });
+    context.poll();
+    control.abort();
+    pool->release(context, nullptr, t0); // the waiter has not left the queue yet
+    context.poll();
+    EXPECT_EQ(ended, Woken::aborted);
+    EXPECT_EQ(pool->counts().in_use, 0U);
+    EXPECT_EQ(take(context, connection), Grant::open);
 }
 
 TEST_F(ConnectionPoolTest, close_ends_waiting_and_grants_nothing) {
