@@ -22,7 +22,8 @@ template <class Cost>
     double least = cost(tier.candidates[index]);
     for (std::uint32_t i = 1; i < draws; ++i) {
         if (all) {
-            index = index + 1 == n ? 0 : index + 1;
+            // Where it wraps is as random as where it started: no branch here either.
+            index = (index + 1) * static_cast<std::uint32_t>(index + 1 != n);
         } else {
             const std::uint64_t bits = i == 1 ? random >> 32U : lane.next_random() >> 32U;
             index = Lane::scale(bits, n);
