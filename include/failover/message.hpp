@@ -2,6 +2,7 @@
 #pragma once
 
 #include <failover/base/attempt_log.hpp>
+#include <failover/base/detail/http_text.hpp>
 #include <failover/endpoint/endpoint.hpp>
 
 #include <cstdint>
@@ -91,23 +92,6 @@ private:
     unsigned attempts_ = 0;
     bool from_fallback_ = false;
 };
-
-namespace detail {
-
-inline bool same_name(std::string_view a, std::string_view b) noexcept {
-    if (a.size() != b.size()) {
-        return false;
-    }
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        if (lower(a[i]) != lower(b[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
-} // namespace detail
 
 inline std::optional<std::string_view> Response::header(std::string_view name) const noexcept {
     const std::string_view head = parts_.head;

@@ -28,6 +28,11 @@ void expand_one(std::string_view inside, Expansion& expansion) {
         expansion.error = "a \"${...}\" names no variable; allowed ${NAME} and ${NAME:-default}";
         return;
     }
+    // It would end at the first brace, whether or not the variable is set.
+    if (inside.find("${") != std::string_view::npos) {
+        expansion.error = "a default of a \"${...}\" must not hold another \"${\"";
+        return;
+    }
     if (const char* value = std::getenv(name.c_str())) {
         expansion.text += value;
     } else if (split != std::string_view::npos) {

@@ -16,9 +16,9 @@ struct Expansion {
     std::string error{};
 };
 
-/// Replaces `${NAME}` and `${NAME:-default}` from the environment; `$$` is a dollar sign. The default
-/// is used when the variable is not set; set but empty stays empty. What a variable holds is not
-/// expanded again.
+/// Replaces `${NAME}` and `${NAME:-default}` from the environment; `$$` is a dollar sign. The
+/// default is used when the variable is not set; set but empty stays empty. A default that holds
+/// another `${` is an error. What a variable holds is not expanded again.
 [[nodiscard]] Expansion expand_environment(std::string_view text);
 
 } // namespace failover::config

@@ -2,62 +2,16 @@
 #include "request_head.hpp"
 
 #include <failover/base/attempt_log.hpp>
+#include <failover/base/detail/http_text.hpp>
 #include <failover/version.hpp>
 
-#include <array>
 #include <string_view>
 
 namespace failover::http {
 namespace {
 
-constexpr std::array<bool, 256> make_token_table() {
-    std::array<bool, 256> table{};
-    for (const char c : std::string_view{"!#$%&'*+-.^_`|~0123456789"
-                                         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"}) {
-        table[static_cast<unsigned char>(c)] = true;
-    }
-    return table;
-}
-
-constexpr std::array<bool, 256> token_table = make_token_table();
-
-bool is_token(std::string_view text) {
-    for (const char c : text) {
-        if (!token_table[static_cast<unsigned char>(c)]) {
-            return false;
-        }
-    }
-    return !text.empty();
-}
-
-bool is_field_value(std::string_view text) {
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if ((byte < 0x20 && c != '\t') || byte == 0x7F) {
-            return false;
-        }
-    }
-    return true;
-}
-
-bool is_path(std::string_view text) {
-    if (text.empty() || (text.front() != '/' && text != "*")) {
-        return false;
-    }
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte <= 0x20 || byte == 0x7F || c == '#') {
-            return false;
-        }
-    }
-    return true;
-}
-
-/// Fields that decide where one message ends: a wrong one would let a caller smuggle a second one.
-bool is_framing(std::string_view name) {
-    return detail::same_name(name, "content-length") ||
-           detail::same_name(name, "transfer-encoding") || detail::same_name(name, "connection");
-}
+using detail::is_field_value;
+using detail::is_token;
 
 std::optional<std::string> refusal(const Headers& headers) {
     for (const auto& [name, value] : headers) {
@@ -67,7 +21,7 @@ std::optional<std::string> refusal(const Headers& headers) {
         if (!is_field_value(value)) {
             return "header \"" + name + "\" has a control character in its value";
         }
-        if (is_framing(name)) {
+        if (detail::is_framing_field(name)) {
             return "header \"" + name + "\" is set by the library and cannot be given";
         }
     }
@@ -102,7 +56,7 @@ std::optional<std::string> refusal(const Request& request, const CallOptions& op
     if (request.method == "CONNECT") {
         return "method CONNECT is not supported";
     }
-    if (!is_path(request.path)) {
+    if (request.path != "*" && !detail::is_origin_form(request.path)) {
         return "path \"" + escaped(request.path) +
                "\" must begin with '/' and hold no space, '#' or control character";
     }
@@ -159,6 +113,10 @@ RequestHead make_request_head(const Request& request, const CallOptions& options
 std::string host_field(const Endpoint& endpoint) {
     const bool usual_port = endpoint.port == (endpoint.scheme == "https" ? 443 : 80);
     std::string host = host_port(endpoint);
+    // The zone of an IPv6 address means something on this machine only (RFC 6874 section 4).
+    if (const std::size_t zone = host.find('%'); zone != std::string::npos && host.front() == '[') {
+        host.erase(zone, host.rfind(']') - zone);
+    }
     if (usual_port) {
         host.resize(host.rfind(':'));
     }

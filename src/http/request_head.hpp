@@ -29,7 +29,8 @@ struct RequestHead {
 
 [[nodiscard]] RequestHead make_request_head(const Request& request, const CallOptions& options);
 
-/// Host field value for an endpoint: its address, with the port unless it is the scheme's own.
+/// Host field value for an endpoint: its address without the zone, with the port unless it is the
+/// scheme's own.
 [[nodiscard]] std::string host_field(const Endpoint& endpoint);
 
 } // namespace failover::http

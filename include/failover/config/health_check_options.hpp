@@ -24,6 +24,7 @@ enum class HealthCheckType {
 struct StatusRange {
     int first = 200;
     int last = 299;
+    bool operator==(const StatusRange&) const = default;
 };
 
 /// `health_check`: active checks of every endpoint, one coroutine each.
@@ -32,7 +33,7 @@ struct HealthCheckOptions {
     bool enabled = true;
     /// Default http.
     HealthCheckType type = HealthCheckType::http;
-    /// Path of the check. Starts with '/'. Default "/health".
+    /// Path of the check. Starts with '/'; no space, '#' or control character. Default "/health".
     std::string path = "/health";
     /// Pause between two checks of a healthy endpoint. Range 10 ms to 24 h. Default 10 s.
     Duration interval = std::chrono::seconds{10};
@@ -50,11 +51,17 @@ struct HealthCheckOptions {
     std::uint32_t unhealthy_threshold = 3;
     /// Each pause is stretched or shortened by up to this ratio. Range [0, 0.5]. Default 0.2.
     double jitter = 0.2;
-    /// Extra header fields of the check. Default none.
+    /// Extra header fields of the check; at most one Host. Not Connection, Content-Length or
+    /// Transfer-Encoding. Default none.
     std::vector<std::pair<std::string, std::string>> headers{};
     /// A passing check also ends an ejection caused by live traffic. Default false: one answered
     /// call must prove it, since a check may pass on a path that does not work.
     bool representative = false;
+    /// Is anything asked at all?
+    [[nodiscard]] bool active() const noexcept {
+        return enabled && type != HealthCheckType::none;
+    }
+    bool operator==(const HealthCheckOptions&) const = default;
 };
 
 } // namespace failover

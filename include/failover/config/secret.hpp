@@ -25,8 +25,9 @@ private:
 [[nodiscard]] inline std::string masked_url(std::string url) {
     const auto scheme = url.find("://");
     if (scheme != std::string::npos) {
-        const auto end = url.find_first_of("/?#", scheme + 3);
-        const auto at = url.rfind('@', end == std::string::npos ? std::string::npos : end);
+        // The last '@', wherever it stands: a password may hold '/', '?' and '#' itself, and to
+        // mask too much harms nobody.
+        const auto at = url.rfind('@');
         const auto colon = url.find(':', scheme + 3);
         if (at != std::string::npos && colon < at) {
             url.replace(colon + 1, at - colon - 1, "***");

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <failover/base/detail/http_text.hpp>
+
 #include <charconv>
 #include <cstdint>
 #include <optional>
@@ -32,6 +34,17 @@ inline std::optional<std::uint16_t> parse_port(std::string_view text) noexcept {
     return port;
 }
 
+/// A host name or an address without brackets; an IPv6 address may have its zone, "fe80::1%eth0".
+inline bool is_host(std::string_view text) noexcept {
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte <= 0x20 || byte == 0x7F) {
+            return false;
+        }
+    }
+    return !text.empty() && text.find_first_of("@/?#[]") == std::string_view::npos;
+}
+
 /// "host", "host:port", "[v6]:port" into `url`; false when it is none of these.
 inline bool parse_authority(std::string_view text, Url& url) {
     std::size_t host_end = text.find(':');
@@ -45,7 +58,7 @@ inline bool parse_authority(std::string_view text, Url& url) {
     } else {
         url.host = text.substr(0, host_end);
     }
-    if (url.host.empty() || url.host.find_first_of("@ \t\r\n/?#") != std::string::npos) {
+    if (!is_host(url.host)) {
         return false;
     }
     if (host_end >= text.size()) {
@@ -59,8 +72,8 @@ inline bool parse_authority(std::string_view text, Url& url) {
 
 } // namespace detail
 
-/// None when `text` is not "http[s]://host[:port][/path]". User names are refused: a secret does not
-/// belong there.
+/// None when `text` is not "http[s]://host[:port][/path]". User names are refused: a secret does
+/// not belong there. So is what no request may carry: a fragment, a space or a control character.
 [[nodiscard]] inline std::optional<Url> parse_url(std::string_view text) {
     Url url;
     const std::size_t scheme_end = text.find("://");
@@ -78,7 +91,8 @@ inline bool parse_authority(std::string_view text, Url& url) {
     if (url.path.front() != '/') {
         url.path.insert(0, "/");
     }
-    if (!detail::parse_authority(text.substr(0, authority_end), url)) {
+    if (!detail::parse_authority(text.substr(0, authority_end), url) ||
+        !detail::is_origin_form(url.path)) {
         return std::nullopt;
     }
     return url;

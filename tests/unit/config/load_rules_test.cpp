@@ -166,6 +166,42 @@ TEST(ConfigVariables, that_are_unset_in_an_endpoint_are_the_only_complaint) {
     EXPECT_EQ(unset[0].key, "failover.providers.static.endpoints[0]");
 }
 
+TEST(ConfigVariables, inside_a_default_are_refused_whether_or_not_the_outer_one_is_set) {
+    ::setenv("FAILOVER_TEST_SET", "x", 1);
+    for (const std::string name : {"FAILOVER_TEST_SET", "FAILOVER_TEST_UNSET"}) {
+        EXPECT_EQ(
+            text_of("service:\n  name: \"${" + name + ":-${FAILOVER_TEST_SET}}\"\n"),
+            "<text>:2:service.name: a default of a \"${...}\" must not hold another \"${\"\n");
+    }
+}
+
+TEST(ConfigHeaders, of_checks_are_refused_where_those_of_a_request_would_be) {
+    const auto headers = [](const std::string& map) {
+        return text_of(service("      health_check: {headers: {" + map + "}}\n"));
+    };
+    EXPECT_EQ(headers("X-Id: \"7\", Accept: \"a\\tb\", Host: other"), "");
+    EXPECT_TRUE(has(headers("Host: a, HOST: b"), "names more than one Host"));
+    for (const char* const own :
+         {"Content-Length: 1", "transfer-encoding: chunked", "Connection: keep-alive"}) {
+        const std::string text = headers(own);
+        EXPECT_TRUE(has(text, ":5:failover.services.a.health_check.headers: ")) << text;
+        EXPECT_TRUE(has(text, "is set by the check itself")) << text;
+    }
+    for (const char* const bad :
+         {"\"X\\r\\nY\": z", "X: \"a\\r\\nY: b\"", "\"X(\": z", "\"\": z", "\"X:\": z"}) {
+        EXPECT_TRUE(has(headers(bad), "a character HTTP forbids")) << bad;
+    }
+}
+
+TEST(ConfigUrls, hold_nothing_that_no_request_may_carry) {
+    EXPECT_EQ(text_of("alerts: {webhook: \"https://h/a?b=c\"}\n"), "");
+    for (const char* const bad : {"http://h/a b", "http://h/a\\r\\nX: y", "http://h/a#b",
+                                  "http://h/a\\tb", "http://h\\x01/a"}) {
+        const std::string text = text_of("alerts: {webhook: \"" + std::string{bad} + "\"}\n");
+        EXPECT_TRUE(has(text, "<text>:1:alerts.webhook: must be an http or https URL")) << bad;
+    }
+}
+
 TEST(ConfigMaps, refuse_a_name_given_twice) {
     EXPECT_TRUE(has(text_of(service("      health_check: {headers: {A: b, A: c}}\n")),
                     "health_check.headers: \"A\" stands here twice"));

@@ -137,7 +137,7 @@ TEST(Environment, replaces_variables_once) {
     EXPECT_TRUE(config::expand_environment("${FAILOVER_TEST_EMPTY}").unset.empty());
     EXPECT_EQ(config::expand_environment("${FAILOVER_TEST_UNSET}").unset,
               std::vector<std::string>{"FAILOVER_TEST_UNSET"});
-    for (const char* const bad : {"${", "${}", "${1A}", "${A B}", "${A"}) {
+    for (const char* const bad : {"${", "${}", "${1A}", "${A B}", "${A", "${A:-${B}}"}) {
         EXPECT_FALSE(config::expand_environment(bad).error.empty()) << bad;
     }
 }
@@ -146,7 +146,14 @@ TEST(Secrets, are_masked_in_urls) {
     EXPECT_EQ(masked_url("postgresql://app:pw@db/orders"), "postgresql://app:***@db/orders");
     EXPECT_EQ(masked_url("redis://:pw@h:1/0"), "redis://:***@h:1/0");
     EXPECT_EQ(masked_url("host=db password=pw user=a"), "host=db password=*** user=a");
-    EXPECT_EQ(masked_url("http://h:1/a@b"), "http://h:1/a@b");
+    EXPECT_EQ(masked_url("http://h:1/a"), "http://h:1/a");
+    EXPECT_EQ(masked_url("http://h/a@b"), "http://h/a@b");
+}
+
+TEST(Secrets, with_the_delimiters_of_a_url_in_them_are_masked_as_a_whole) {
+    EXPECT_EQ(masked_url("postgresql://app:p/w@db/orders"), "postgresql://app:***@db/orders");
+    EXPECT_EQ(masked_url("postgresql://app:p?w#x@db/orders"), "postgresql://app:***@db/orders");
+    EXPECT_EQ(masked_url("redis://:1/p@w@h:1/0"), "redis://:***@h:1/0");
 }
 
 } // namespace load_test

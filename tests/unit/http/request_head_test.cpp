@@ -87,4 +87,10 @@ TEST(HostField, omits_only_the_port_of_the_scheme) {
     EXPECT_EQ(host_field(endpoint), "[::1]:8443");
 }
 
+TEST(HostField, says_nothing_of_the_zone_of_an_address) {
+    using failover::http::host_field;
+    EXPECT_EQ(host_field({.address = "fe80::1%eth0", .port = 80}), "[fe80::1]");
+    EXPECT_EQ(host_field({.address = "fe80::1%eth0", .port = 81}), "[fe80::1]:81");
+}
+
 } // namespace request_head_test

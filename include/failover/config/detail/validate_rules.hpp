@@ -3,6 +3,8 @@
 
 // Bodies of validate.hpp.
 
+#include <failover/base/attempt_log.hpp>
+#include <failover/base/detail/http_text.hpp>
 #include <failover/config/duration.hpp>
 #include <failover/config/url.hpp>
 
@@ -63,20 +65,9 @@ inline constexpr Duration ten_minutes = std::chrono::minutes{10};
 inline constexpr Duration one_day = std::chrono::hours{24};
 inline constexpr Duration for_ever = std::chrono::hours{24 * 365};
 
-inline bool has_control(std::string_view text) noexcept {
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte < 0x20 || byte == 0x7F) {
-            return true;
-        }
-    }
-    return false;
-}
-
 inline void check_health_check(const HealthCheckOptions& health, const Checker& at) {
-    at.require(health.path.starts_with('/') && !has_control(health.path) &&
-                   health.path.find(' ') == std::string::npos,
-               "path", "must begin with '/' and hold no space or control character");
+    at.require(is_origin_form(health.path), "path",
+               "must begin with '/' and hold no space, '#' or control character");
     at.range(health.interval, "interval", std::chrono::milliseconds{10}, one_day);
     at.range(health.timeout, "timeout", least_time, ten_minutes);
     // The default bends to a short interval; a value somebody wrote must make sense.
@@ -95,10 +86,15 @@ inline void check_health_check(const HealthCheckOptions& health, const Checker& 
                    "found " + std::to_string(range.first) + "-" + std::to_string(range.last) +
                        ", allowed 100 to 599, lower first");
     }
+    bool has_host = false;
     for (const auto& [name, value] : health.headers) {
-        at.require(!name.empty() && !has_control(name) && !has_control(value) &&
-                       name.find_first_of(" :") == std::string::npos,
-                   "headers", "a name or value has a character HTTP forbids");
+        at.require(is_token(name) && is_field_value(value), "headers",
+                   "a name or value has a character HTTP forbids");
+        at.require(!is_framing_field(name), "headers",
+                   '"' + escaped(name) + "\" is set by the check itself and cannot be given");
+        const bool host = same_name(name, "host");
+        at.require(!host || !has_host, "headers", "names more than one Host");
+        has_host = has_host || host;
     }
 }
 
@@ -164,9 +160,8 @@ inline void check_failover(const FailoverOptions& failover, const Checker& at) {
 }
 
 inline void check_endpoint(const Endpoint& endpoint, const Checker& at) {
-    at.require(!endpoint.address.empty() && !has_control(endpoint.address) &&
-                   endpoint.address.find_first_of(" @/?#[]") == std::string::npos,
-               "address", "allowed a host name or an IP address without brackets");
+    at.require(is_host(endpoint.address), "address",
+               "allowed a host name or an IP address without brackets");
     at.range(endpoint.port, "port", 1, 65535);
     at.require(endpoint.scheme == "http" || endpoint.scheme == "https", "scheme",
                "allowed http, https");
@@ -286,7 +281,8 @@ inline void check_observation(const Config& config, std::vector<ConfigIssue>& is
     const Checker alerts{"alerts", issues};
     alerts.range(config.alerts.unhealthy_for, "unhealthy_for", Duration{0}, for_ever);
     alerts.require(config.alerts.webhook.empty() || parse_url(config.alerts.webhook), "webhook",
-                   "must be an http or https URL");
+                   "must be an http or https URL without user name, fragment, space or control "
+                   "character");
     const std::string& metrics = config.monitoring.prometheus.endpoint;
     const Checker prometheus{"monitoring.providers.prometheus", issues};
     prometheus.require(metrics.empty() || is_host_port(metrics, true), "endpoint",
@@ -322,6 +318,12 @@ inline std::vector<ConfigIssue> validate(const Config& config) {
     detail::check_database(config.database, issues);
     detail::check_cache(config.cache, issues);
     detail::check_observation(config, issues);
+    return issues;
+}
+
+inline std::vector<ConfigIssue> endpoint_issues(const Endpoint& endpoint, std::string path) {
+    std::vector<ConfigIssue> issues;
+    detail::check_endpoint(endpoint, detail::Checker{std::move(path), issues});
     return issues;
 }
 
