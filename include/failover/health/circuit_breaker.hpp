@@ -61,6 +61,14 @@ public:
         return state_ = State::half_open;
     }
 
+    /// Goes on with other options: the state stays, another window begins empty.
+    void reconfigure(const BreakerOptions& options) noexcept {
+        if (options.window != options_.window) {
+            window_ = SlidingWindow{options.window};
+        }
+        options_ = options;
+    }
+
     /// Closed, and nothing counted.
     void reset() noexcept {
         window_.clear();

@@ -52,6 +52,9 @@ public:
     HealthChange eject_for_success_rate(TimePoint now, Rng& rng, const MayEject& may_eject);
     /// Time passed: ejections end, an open breaker becomes half-open, old ejections are forgiven.
     HealthChange on_tick(TimePoint now);
+    /// Goes on with other options. What one of them switched off takes back what it had said.
+    HealthChange reconfigure(const HealthCheckOptions& checks, const FailoverOptions& failover,
+                             TimePoint now);
     /// The operator's word.
     HealthChange set_draining(bool draining, TimePoint now);
     /// Its provider's: neither takes back what the other has said.

@@ -60,6 +60,17 @@ public:
     /// The ejection is over, proven or not: until() is none again.
     void readmit() noexcept { until_.reset(); }
 
+    /// Goes on with other options; an ejection ends after the new longest one at the latest.
+    void reconfigure(const OutlierOptions& options, TimePoint now) noexcept {
+        options_ = options;
+        if (until_) {
+            until_ = std::min(*until_, now + options.max_ejection);
+        }
+        if (!options.enabled) {
+            errors_ = local_errors_ = 0;
+        }
+    }
+
     /// Time passed while it is in and healthy: each whole interval forgives one ejection.
     void healthy(TimePoint now) noexcept {
         if (!healthy_since_) {

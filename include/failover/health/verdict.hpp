@@ -32,6 +32,12 @@ public:
         return state_ != before;
     }
 
+    /// Goes on with other thresholds; the next check is judged by them.
+    void reconfigure(const HealthCheckOptions& options) noexcept {
+        rise_ = options.healthy_threshold;
+        fall_ = options.unhealthy_threshold;
+    }
+
     /// Nothing is known, as at the beginning.
     void reset() noexcept {
         passes_ = failures_ = 0;

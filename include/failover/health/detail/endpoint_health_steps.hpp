@@ -265,6 +265,32 @@ inline HealthChange EndpointHealth::on_tick(TimePoint now) {
     return finish(std::move(change), now);
 }
 
+inline HealthChange EndpointHealth::reconfigure(const HealthCheckOptions& checks,
+                                                const FailoverOptions& failover, TimePoint now) {
+    HealthChange change = begin();
+    failover_enabled_ = failover.enabled;
+    representative_ = checks.representative;
+    probes_needed_ = failover.breaker.half_open_successes;
+    verdict_.reconfigure(checks);
+    breaker_.reconfigure(failover.breaker);
+    outlier_.reconfigure(failover.outlier, now);
+    // Nobody would take back what these have said.
+    if (!failover.enabled || !failover.breaker.enabled) {
+        if (breaker_.state() != CircuitBreaker::State::closed) {
+            change.add(HealthEdge::breaker_closed);
+        }
+        breaker_.reset();
+    }
+    if (!failover.enabled || !failover.outlier.enabled) {
+        traffic_ = Traffic::in;
+        outlier_.readmit();
+    }
+    if (change.changed || change.from != usability()) {
+        change.reason = "what had taken it out was switched off";
+    }
+    return finish(std::move(change), now);
+}
+
 inline HealthChange EndpointHealth::set_draining(bool draining, TimePoint now) {
     HealthChange change = begin();
     if (draining_ == draining) {
