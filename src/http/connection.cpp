@@ -72,11 +72,14 @@ struct Connection::Exchange {
     const WireRequest& request;
     Response::Parts& parts;
     WireOutcome& outcome;
+    TimePoint until;
     std::optional<ResponseReader> reader{};
     int interim = 0;
     bool all_sent = false;
 
-    void begin_response() { reader.emplace(parts, request.limit, request.head_method); }
+    void begin_response() {
+        reader.emplace(parts, request.limit, request.head_method, request.sink);
+    }
     /// After an interim response; false when there were too many.
     [[nodiscard]] bool skip_interim() {
         begin_response();
@@ -228,7 +231,7 @@ asio::awaitable<WireOutcome> Connection::exchange(WireRequest request, Response:
     clean_ = false;
     guard_->arm(until);
     parts.status = 0;
-    Exchange exchange{request, parts, outcome};
+    Exchange exchange{request, parts, outcome, until};
     exchange.begin_response();
     outcome.error = co_await write_all(exchange);
     if (!outcome.error) {
@@ -348,6 +351,9 @@ asio::awaitable<error_code> Connection::read_response(Exchange& exchange) {
                 co_return beast::http::error::bad_status;
             }
             continue;
+        }
+        if (exchange.request.idle > Duration::zero()) {
+            guard_->arm(std::min(exchange.until, Clock::now() + exchange.request.idle));
         }
         const error_code error = co_await fill();
         // Not the guard, which shuts the socket down, and not a TLS stream without its closing

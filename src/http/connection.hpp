@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "body_sink.hpp"
 #include "request_head.hpp"
 
 #include <failover/base/attempt_log.hpp>
@@ -49,6 +50,10 @@ struct WireRequest {
     bool head_method = false;
     /// Largest response, head and body.
     std::size_t limit = 0;
+    /// Takes the body of a 2xx as it arrives, whatever its size. Null: it is kept.
+    BodySink* sink = nullptr;
+    /// Longest time between two reads. Zero: only the exchange's deadline.
+    Duration idle{};
 };
 
 /// How an exchange, or the connect before it, ended.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "body_sink.hpp"
+
 #include <failover/message.hpp>
 
 #include <boost/beast/core/error.hpp>
@@ -21,11 +23,12 @@ namespace beast = boost::beast;
 class ResponseReader final : public beast::http::basic_parser<false> {
 public:
     /// `limit`: largest head and body together, in bytes. `head_request`: the answer has no body.
-    ResponseReader(Response::Parts& parts, std::size_t limit, bool head_request)
-        : parts_{parts}, limit_{limit} {
+    /// `sink`: takes the body of a 2xx, whatever its size; null: the body is kept in `parts`.
+    ResponseReader(Response::Parts& parts, std::size_t limit, bool head_request, BodySink* sink)
+        : parts_{parts}, limit_{limit}, sink_{sink} {
         constexpr std::size_t largest_head = 64U << 10U;
         header_limit(static_cast<std::uint32_t>(limit < largest_head ? limit : largest_head));
-        body_limit(limit);
+        body_limit(sink != nullptr ? boost::none : boost::optional<std::uint64_t>{limit});
         eager(true);
         skip(head_request);
     }
@@ -84,7 +87,7 @@ private:
 
     void on_body_init_impl(const boost::optional<std::uint64_t>& length,
                            error_code& error) override {
-        if (!length) {
+        if (!length || streams()) {
             return;
         }
         if (*length > limit_) {
@@ -108,7 +111,15 @@ private:
 
     void on_finish_impl(error_code&) override {}
 
+    [[nodiscard]] bool streams() const noexcept {
+        return sink_ != nullptr && parts_.status >= 200 && parts_.status < 300;
+    }
+
     std::size_t append(string_view bytes, error_code& error) {
+        if (streams()) {
+            sink_->on_body({bytes.data(), bytes.size()});
+            return bytes.size();
+        }
         if (parts_.body.size() + parts_.head.size() + bytes.size() > limit_) {
             error = beast::http::error::body_limit;
             return 0;
@@ -119,6 +130,7 @@ private:
 
     Response::Parts& parts_;
     std::size_t limit_;
+    BodySink* sink_;
     bool in_head_ = true;
 };
 
