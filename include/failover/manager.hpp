@@ -57,6 +57,8 @@ struct ManagerOptions {
 ///            deregister_endpoint() block until the provider answered. stop() blocks up to the drain
 ///            timeout, except on the manager's own executor.
 /// Lifetime   clients, responses and subscriptions may outlive it. A given executor must outlive it.
+///            It may be destroyed in one of its own handlers: its threads then end by themselves
+///            after the drain, and nobody waits for them.
 /// Cancel     stop() cancels what is left after the drain timeout.
 class FailoverManager {
 public:
@@ -84,7 +86,8 @@ public:
     void register_provider(std::string name, std::shared_ptr<DiscoveryProvider> provider);
 
     /// Announces an endpoint at the service's provider; for static services, in this process only.
-    /// Throws Error: unknown_service, unsupported, or what the provider said.
+    /// It stays through reload(). Throws Error: unknown_service, unsupported, what the provider said,
+    /// or ConfigError for an endpoint that cannot be called: address, port, scheme or weight.
     void register_endpoint(std::string_view service, const Endpoint& endpoint);
     void deregister_endpoint(std::string_view service, std::string_view id);
     asio::awaitable<void> async_register_endpoint(std::string service, Endpoint endpoint);
@@ -108,15 +111,18 @@ public:
     /// when the endpoint cannot be used, with its state; an earlier choice then stays.
     void fail_over(std::string_view service, std::string_view id);
 
-    /// Applies a new configuration atomically: endpoints and connections in both stay. Throws
-    /// ConfigError and keeps the running one when the new one is not usable.
+    /// Applies a new configuration atomically: endpoints and connections in both stay, and so do
+    /// those that were registered. Of `service` only the zone is applied; `logging`, `monitoring`,
+    /// `admin` and `runtime` are read at the start only, and config_reloaded names what of them
+    /// differs. Throws ConfigError and keeps the running one when the new one is not usable.
     void reload(Config config);
 
     /// Everything as one JSON object: services, endpoints, health, counters. No secrets.
     [[nodiscard]] std::string status_json() const;
 
     /// Refuses new calls, lets those in flight finish for the drain timeout, cancels the rest.
-    /// Idempotent. Nothing of the user's is called after it has returned.
+    /// Idempotent. Nothing of the user's is called after it has returned. In a handler, and on the
+    /// user's executor, it begins the drain and returns; what is left ends on that executor.
     void stop();
 
 private:

@@ -17,7 +17,6 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/strand.hpp>
 
-#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -64,14 +63,14 @@ private:
         std::shared_ptr<asio::cancellation_signal> watch;
     };
 
-    Service make_service(const ServiceConfig& config);
+    Service make_service(const ServiceConfig& config, const Config& whole);
     [[nodiscard]] std::shared_ptr<DiscoveryProvider> provider_of(const ServiceConfig& config) const;
     void start_watch(Service& service, std::shared_ptr<DiscoveryProvider> provider);
     void stop_watch(Service& service);
     void close_service(Service& service);
     void start_admin();
     void alert(const std::string& service, const UnhealthyReport& report);
-    void send_webhook(const std::string& service, const UnhealthyReport& report);
+    void send_webhook(std::string url, const std::string& service, const UnhealthyReport& report);
     void join_threads();
     void drain_on_executor(Duration limit);
     void finish_stop();
@@ -79,10 +78,15 @@ private:
     /// Throws ConfigError with everything that would stop a manager from starting.
     static void require_usable(const Config& config);
     [[nodiscard]] static bool same_source(const Service& running, const ServiceConfig& wanted);
+    /// Puts back into `config` what is read at the start only; says what of it would have changed.
+    [[nodiscard]] std::string keep_fixed(Config& config) const;
     std::vector<Service> plan_services(const std::vector<Service>& before, const Config& config);
-    void apply_services(std::vector<Service>& before, std::vector<Service>& next);
+    void apply_services(std::vector<Service>& before, std::vector<Service>& next,
+                        const Config& config);
     void publish(Event event);
 
+    /// Replaced by reload(): its alerts and services are read under the mutex. What is read at the
+    /// start only never changes.
     Config config_;
     Duration drain_timeout_;
     std::shared_ptr<LogSink> log_;
@@ -94,9 +98,8 @@ private:
     std::shared_ptr<AdminServer> admin_;
     std::optional<asio::executor_work_guard<asio::any_io_executor>> work_;
     std::vector<std::thread> threads_;
-    std::atomic<std::uint32_t> running_threads_{0};
     std::mutex join_mutex_;
-    std::mutex reload_mutex_;
+    std::mutex change_mutex_; // one change of the services at a time; before mutex_
 
     mutable std::mutex mutex_;
     AlertHandler on_alert_;

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <tuple>
 #include <utility>
 
 namespace failover {
@@ -25,18 +24,37 @@ void FailoverManager::Impl::require_usable(const Config& config) {
 /// Nothing that the connections depend on differs.
 bool FailoverManager::Impl::same_source(const Service& running, const ServiceConfig& wanted) {
     const ServiceConfig& now = running.config;
-    const auto tls = [](const TlsOptions& one) {
-        return std::tie(one.ca_file, one.cert_file, one.key_file, one.server_name, one.verify);
-    };
     return now.kind == wanted.kind && now.provider_name == wanted.provider_name &&
-           now.service_name == wanted.service_name && tls(now.tls) == tls(wanted.tls) &&
+           now.service_name == wanted.service_name && now.tls == wanted.tls &&
            now.failover.max_connections == wanted.failover.max_connections &&
            now.failover.max_pending == wanted.failover.max_pending &&
            now.failover.idle_timeout == wanted.failover.idle_timeout;
 }
 
+std::string FailoverManager::Impl::keep_fixed(Config& config) const {
+    std::string changed;
+    const auto keep = [&](bool same, const char* name, auto& wanted, const auto& running) {
+        if (!same) {
+            changed += (changed.empty() ? "only a restart applies: " : ", ") + std::string{name};
+        }
+        wanted = running;
+    };
+    const auto keep_part = [&](const char* name, auto& wanted, const auto& running) {
+        keep(wanted == running, name, wanted, running);
+    };
+    keep_part("service.name", config.service.name, config_.service.name);
+    keep_part("service.version", config.service.version, config_.service.version);
+    keep_part("service.port", config.service.port, config_.service.port);
+    keep_part("runtime", config.runtime, config_.runtime);
+    keep_part("logging", config.logging, config_.logging);
+    keep_part("monitoring", config.monitoring, config_.monitoring);
+    keep(config.admin.token.reveal() == config_.admin.token.reveal(), "admin", config.admin,
+         config_.admin);
+    return changed;
+}
+
 void FailoverManager::Impl::reload(Config config) {
-    const std::lock_guard one_at_a_time{reload_mutex_};
+    const std::lock_guard one_at_a_time{change_mutex_};
     std::vector<Service> before;
     {
         const std::lock_guard lock{mutex_};
@@ -53,12 +71,14 @@ void FailoverManager::Impl::reload(Config config) {
         publish(Event{.kind = EventKind::config_rejected, .reason = error.what()});
         throw;
     }
-    apply_services(before, next);
+    std::string not_applied = keep_fixed(config);
+    apply_services(before, next, config);
     {
         const std::lock_guard lock{mutex_};
         services_ = std::move(next);
+        config_ = std::move(config);
     }
-    publish(Event{.kind = EventKind::config_reloaded});
+    publish(Event{.kind = EventKind::config_reloaded, .reason = std::move(not_applied)});
 }
 
 /// The services of `config`: those that go on keep their upstream, the others are made. May throw;
@@ -74,7 +94,7 @@ std::vector<FailoverManager::Impl::Service> FailoverManager::Impl::plan_services
             return service.config.name == wanted.name && same_source(service, wanted);
         });
         if (same == before.end()) {
-            next.push_back(make_service(wanted));
+            next.push_back(make_service(wanted, config));
         } else {
             next.push_back(*same);
             next.back().config = wanted;
@@ -84,7 +104,7 @@ std::vector<FailoverManager::Impl::Service> FailoverManager::Impl::plan_services
 }
 
 void FailoverManager::Impl::apply_services(std::vector<Service>& before,
-                                           std::vector<Service>& next) {
+                                           std::vector<Service>& next, const Config& config) {
     const auto named = [](std::vector<Service>& list, const std::string& name) {
         return std::find_if(list.begin(), list.end(),
                             [&](const Service& one) { return one.config.name == name; });
@@ -98,13 +118,20 @@ void FailoverManager::Impl::apply_services(std::vector<Service>& before,
         if (now == next.end()) {
             old.calls->rebind({});
         }
+        if (now == next.end() || now->config.kind != ProviderKind::static_list) {
+            static_provider_->forget(old.config.name);
+        }
     }
     for (Service& service : next) {
         const auto old = named(before, service.config.name);
         if (old != before.end() && old->upstream == service.upstream) {
-            service.upstream->reconfigure(service.config);
+            service.upstream->reconfigure(service.config, config.service.zone,
+                                          config.alerts.unhealthy_for);
             if (service.provider == static_provider_) {
                 static_provider_->set(service.config.name, service.config.static_list.endpoints);
+            } else if (old->config.health_check.interval != service.config.health_check.interval) {
+                stop_watch(service); // it polls as often as checks are made
+                start_watch(service, service.provider);
             }
             continue;
         }

@@ -9,6 +9,8 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -37,6 +39,8 @@ public:
         return own_io_ && own_io_->get_executor().running_in_this_thread();
     }
 
+    /// Of the manager's threads, those that have not ended.
+    std::atomic<std::uint32_t> running_threads{0};
     CallRegistry calls;
     SyncContexts sync;
     const std::shared_ptr<Resolver> resolver = std::make_shared<Resolver>();

@@ -16,7 +16,7 @@
 #include <thread>
 #include <vector>
 
-// Starting, stopping, reloading, and whose threads are used.
+// Starting, stopping, and whose threads are used.
 
 namespace lifecycle_test {
 
@@ -161,6 +161,75 @@ TEST(Lifecycle, is_stopped_from_a_handler_of_its_users_executor_with_calls_in_fl
     EXPECT_TRUE(result->error() == Errc::cancelled) << result->error();
 }
 
+TEST(Lifecycle, stop_in_a_handler_lets_calls_finish_within_the_drain_timeout) {
+    Fleet fleet{Fleet::Options{.servers = 2,
+                               .failover = "strategy: first",
+                               .manager = {.drain_timeout = 5s}}};
+    fleet[0].next(slow(300ms, response_text(200, "finished")));
+    Result<Response> result = Failure{};
+    std::thread caller{[&] { result = fleet.client().try_post("/x", "b"); }};
+    ASSERT_TRUE(wait_until([&] { return fleet[0].count() == 1; }));
+    std::atomic<bool> stopped{false};
+    double took = 0;
+    const Subscription subscription = fleet.manager().on_event([&](const Event&) {
+        took = milliseconds_of([&] { fleet.manager().stop(); });
+        stopped = true;
+    });
+    fleet.manager().drain("users", fleet.id(1));
+    ASSERT_TRUE(wait_until([&] { return stopped.load(); }));
+    EXPECT_LT(took, 200.0) << "it cannot wait for the thread it runs on";
+    EXPECT_TRUE(fleet.client().try_get("/y").error() == Errc::not_running);
+    caller.join();
+    ASSERT_TRUE(result) << result.error();
+    EXPECT_EQ(result->body(), "finished");
+    fleet.destroy_manager();
+}
+
+TEST(Lifecycle, stop_in_a_handler_cancels_what_outlives_the_drain_timeout) {
+    Fleet fleet{Fleet::Options{.servers = 2,
+                               .failover = "strategy: first, attempt_timeout: 20s",
+                               .manager = {.drain_timeout = 50ms}}};
+    fleet[0].always(hang());
+    Result<Response> result = Failure{};
+    std::thread caller{[&] { result = fleet.client().try_post("/x", "b"); }};
+    ASSERT_TRUE(wait_until([&] { return fleet[0].count() == 1; }));
+    const Subscription subscription =
+        fleet.manager().on_event([&](const Event&) { fleet.manager().stop(); });
+    fleet.manager().drain("users", fleet.id(1));
+    EXPECT_LT(milliseconds_of([&] { caller.join(); }), 3000.0);
+    ASSERT_FALSE(result);
+    EXPECT_TRUE(result.error() == Errc::cancelled) << result.error();
+}
+
+TEST(Lifecycle, a_manager_may_be_destroyed_in_one_of_its_handlers) {
+    for (const bool busy : {false, true}) {
+        ScriptedServer server{slow(300ms, response_text(200, "finished"))};
+        auto manager = std::make_unique<FailoverManager>(
+            parse_config(config_over({server.port()}, "", quick_checks) +
+                         "runtime: {threads: 3}\n"));
+        FailoverClient users = manager->client();
+        std::atomic<bool> destroyed{false};
+        const Subscription subscription = manager->on_event([&](const Event& event) {
+            if (event.kind == EventKind::endpoint_unhealthy) {
+                manager.reset();
+                destroyed = true;
+            }
+        });
+        Result<Response> result = Failure{};
+        std::thread caller{[&] {
+            if (busy) {
+                result = users.try_get("/x", with_id("busy"));
+            }
+        }};
+        ASSERT_TRUE(wait_until([&] { return !busy || server.count("busy") == 1; }));
+        server.set_health(500);
+        ASSERT_TRUE(wait_until([&] { return destroyed.load(); }));
+        caller.join();
+        EXPECT_EQ(result.has_value(), busy);
+        EXPECT_TRUE(users.try_get("/x").error() == Errc::not_running);
+    }
+}
+
 TEST(Lifecycle, a_cancelled_coroutine_ends_its_call_without_blaming_the_endpoint) {
     Fleet fleet{Fleet::Options{.servers = 1,
                                .failover = "attempt_timeout: 20s, "
@@ -206,52 +275,6 @@ TEST(Lifecycle, a_manager_destroyed_at_once_leaves_nothing_behind) {
     }
 }
 
-TEST(Reload, keeps_the_endpoints_and_connections_that_are_in_both) {
-    Fleet fleet{Fleet::Options{.servers = 3, .failover = "strategy: first"}};
-    ScriptedServer added;
-    const EventLog events{fleet.manager()};
-    fleet.manager().drain("users", fleet.id(2));
-    EXPECT_EQ(fleet.client().get("/x").endpoint().id, fleet.id(0));
-    fleet.manager().reload(parse_config(
-        config_over({fleet[0].port(), fleet[2].port(), added.port()}, "strategy: first")));
-    EXPECT_TRUE(events.wait_for(EventKind::config_reloaded));
-    EXPECT_TRUE(events.wait_for(EventKind::endpoint_added, added.id()));
-    EXPECT_TRUE(events.wait_for(EventKind::endpoint_removed, fleet.id(1)));
-    EXPECT_EQ(fleet.client().get("/x").endpoint().id, fleet.id(0));
-    EXPECT_EQ(fleet[0].connections(), 1U);
-    const std::vector<Endpoint> endpoints = fleet.manager().endpoints("users");
-    ASSERT_EQ(endpoints.size(), 3U);
-    EXPECT_EQ(endpoints[1].status, EndpointStatus::draining);
-}
-
-TEST(Reload, of_a_configuration_that_cannot_be_used_changes_nothing) {
-    Fleet fleet{""};
-    const EventLog events{fleet.manager()};
-    Config broken = parse_config(config_over({1, 2, 3}));
-    broken.services.front().failover.attempt_timeout = -1s;
-    EXPECT_THROW(fleet.manager().reload(broken), ConfigError);
-    EXPECT_TRUE(events.wait_for(EventKind::config_rejected));
-    EXPECT_EQ(fleet.manager().endpoints("users").size(), 1U);
-    EXPECT_EQ(fleet.client().get("/x").status(), 200);
-}
-
-TEST(Reload, never_breaks_a_call_in_flight_and_serves_old_handles) {
-    Fleet fleet{Fleet::Options{.servers = 1}};
-    ScriptedServer other;
-    fleet[0].next(slow(300ms, response_text(200, "old")));
-    Result<Response> result = Failure{};
-    std::thread caller{[&] { result = fleet.client().try_post("/x", "b"); }};
-    ASSERT_TRUE(wait_until([&] { return fleet[0].count() == 1; }));
-    fleet.manager().reload(parse_config(config_over({other.port()}, "max_connections: 7")));
-    EXPECT_EQ(fleet.client().get("/x").endpoint().id, other.id());
-    caller.join();
-    ASSERT_TRUE(result) << result.error();
-    EXPECT_EQ(result->body(), "old");
-    fleet.manager().reload(
-        parse_config(config_text({ServiceText{.ports = {other.port()}, .name = "renamed"}})));
-    EXPECT_TRUE(fleet.client().try_get("/x").error() == Errc::unknown_service);
-}
-
 TEST(Registration, adds_and_removes_endpoints_of_a_static_service) {
     Fleet fleet{Fleet::Options{.servers = 1, .failover = "strategy: round-robin"}};
     ScriptedServer added;
@@ -266,6 +289,31 @@ TEST(Registration, adds_and_removes_endpoints_of_a_static_service) {
     fleet.client().get("/x");
     EXPECT_EQ(added.count(), 1U);
     EXPECT_THROW(fleet.manager().register_endpoint("nobody", Endpoint{}), Error);
+}
+
+TEST(Registration, refuses_an_endpoint_that_cannot_be_called_and_says_why) {
+    Fleet fleet{""};
+    const auto refusal = [&](const Endpoint& endpoint) -> std::string {
+        try {
+            fleet.manager().register_endpoint("users", endpoint);
+        } catch (const Error& error) {
+            EXPECT_TRUE(error.code() == Errc::bad_config);
+            EXPECT_TRUE(error.code() == Condition::rejected_locally);
+            return error.what();
+        }
+        return "";
+    };
+    const auto says = [](const std::string& text, const char* part) {
+        return text.find(part) != std::string::npos;
+    };
+    const std::string scheme =
+        refusal({.id = "new", .address = "127.0.0.1", .port = 1, .scheme = "ftp"});
+    EXPECT_TRUE(says(scheme, "users.endpoint \"new\".scheme: allowed http, https")) << scheme;
+    const std::string address = refusal({.address = "fe80::1%x\r\nX-Evil: 1", .port = 1});
+    EXPECT_TRUE(says(address, ".address: allowed a host name")) << address;
+    EXPECT_FALSE(says(address, "\r")) << "shown escaped";
+    EXPECT_TRUE(says(refusal({.address = "h"}), ".port: found 0"));
+    EXPECT_EQ(fleet.manager().endpoints("users").size(), 1U);
 }
 
 TEST(Admin, serves_metrics_health_status_and_events) {

@@ -14,6 +14,8 @@ namespace failover {
 enum class EventKind {
     endpoint_added,
     endpoint_removed,
+    /// Its provider listed it, but it cannot be called as it says: left out. Once a mistake.
+    endpoint_refused,
     /// Health checks or live traffic say it may not be used. `reason` says which.
     endpoint_unhealthy,
     /// It may be used again; `duration` is how long it was away.
@@ -35,6 +37,7 @@ enum class EventKind {
     /// The provider stopped answering; the last good set stays in use.
     discovery_lost,
     discovery_recovered,
+    /// `reason` names what differs and only a restart applies; empty: nothing.
     config_reloaded,
     config_rejected,
     /// An endpoint has been unhealthy for `alerts.unhealthy_for`.
@@ -83,6 +86,7 @@ inline const char* to_string(EventKind kind) noexcept {
     switch (kind) {
         case EventKind::endpoint_added: return "endpoint_added";
         case EventKind::endpoint_removed: return "endpoint_removed";
+        case EventKind::endpoint_refused: return "endpoint_refused";
         case EventKind::endpoint_unhealthy: return "endpoint_unhealthy";
         case EventKind::endpoint_healthy: return "endpoint_healthy";
         case EventKind::endpoint_ejected: return "endpoint_ejected";

@@ -39,8 +39,8 @@ struct RuntimeConfig {
     std::uint32_t threads = 1;
     /// How long stop() lets calls in flight finish before it cancels them. Range >= 0. Default 5 s.
     Duration drain_timeout = std::chrono::seconds{5};
+    bool operator==(const RuntimeConfig&) const = default;
 };
-
 
 /// Everything `config.yaml` can say, with every default. Plain data: copy it, change it, pass it.
 /// Threads    Distinct objects: safe. Shared object: safe to read.

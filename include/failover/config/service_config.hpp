@@ -45,6 +45,7 @@ struct TlsOptions {
     std::string server_name{};
     /// Verify chain and host name. Default true. false accepts any certificate: tests only.
     bool verify = true;
+    bool operator==(const TlsOptions&) const = default;
 };
 
 /// `register`: announce this process at the provider. (consul, kubernetes)

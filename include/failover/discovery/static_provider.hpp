@@ -17,20 +17,21 @@ namespace failover {
 /// Threads    safe.
 class StaticProvider final : public DiscoveryProvider {
 public:
-    /// Sets the endpoints of `service`; a running watch pushes them.
+    /// Sets the endpoints the configuration lists for `service`; a running watch pushes them with
+    /// those that were registered, which stay.
     void set(const std::string& service, std::vector<Endpoint> endpoints) {
-        update(service, [&](std::vector<Endpoint>& list) { list = std::move(endpoints); });
+        update(service, [&](Service& entry) { entry.listed = std::move(endpoints); });
     }
 
     asio::awaitable<std::vector<Endpoint>> get_endpoints(std::string service) override {
         const std::lock_guard lock{mutex_};
-        co_return services_[service].endpoints;
+        co_return services_[service].all();
     }
 
     asio::awaitable<void> register_endpoint(std::string service, Endpoint endpoint) override {
-        update(service, [&](std::vector<Endpoint>& list) {
-            std::erase_if(list, [&](const Endpoint& one) { return same_id(one, endpoint.id); });
-            list.push_back(std::move(endpoint));
+        update(service, [&](Service& entry) {
+            erase(entry.registered, endpoint.id);
+            entry.registered.push_back(std::move(endpoint));
         });
         co_return;
     }
@@ -42,9 +43,20 @@ public:
 
     /// The same without a coroutine.
     void remove(const std::string& service, const std::string& id) {
-        update(service, [&](std::vector<Endpoint>& list) {
-            std::erase_if(list, [&](const Endpoint& one) { return same_id(one, id); });
+        update(service, [&](Service& entry) {
+            erase(entry.listed, id);
+            erase(entry.registered, id);
         });
+    }
+
+    /// Ids of the endpoints that were registered and not removed since.
+    [[nodiscard]] std::vector<std::string> registered(const std::string& service) {
+        const std::lock_guard lock{mutex_};
+        std::vector<std::string> ids;
+        for (const Endpoint& one : services_[service].registered) {
+            ids.push_back(one.id);
+        }
+        return ids;
     }
 
     /// Pushes the set now and at each change from now on.
@@ -53,13 +65,20 @@ public:
         {
             const std::lock_guard lock{mutex_};
             Service& entry = services_[service];
-            first = entry.endpoints;
+            first = entry.all();
             entry.sink = sink;
         }
         sink.push(std::move(first));
     }
 
+    /// Pushes no more; its endpoints stay.
     void detach(const std::string& service) {
+        const std::lock_guard lock{mutex_};
+        services_[service].sink.reset();
+    }
+
+    /// The service is gone, and all that was known of it.
+    void forget(const std::string& service) {
         const std::lock_guard lock{mutex_};
         services_.erase(service);
     }
@@ -73,9 +92,24 @@ public:
 
 private:
     struct Service {
-        std::vector<Endpoint> endpoints;
+        std::vector<Endpoint> listed;
+        std::vector<Endpoint> registered;
         std::optional<SnapshotSink> sink;
+
+        /// One that was registered replaces a listed one of its id.
+        [[nodiscard]] std::vector<Endpoint> all() const {
+            std::vector<Endpoint> both = listed;
+            for (const Endpoint& one : registered) {
+                erase(both, one.id);
+            }
+            both.insert(both.end(), registered.begin(), registered.end());
+            return both;
+        }
     };
+
+    static void erase(std::vector<Endpoint>& list, const std::string& id) {
+        std::erase_if(list, [&](const Endpoint& one) { return same_id(one, id); });
+    }
 
     static bool same_id(const Endpoint& endpoint, const std::string& id) {
         return !id.empty() && (endpoint.id == id || (endpoint.id.empty() && host_port(endpoint) == id));
@@ -88,8 +122,8 @@ private:
         {
             const std::lock_guard lock{mutex_};
             Service& entry = services_[service];
-            change(entry.endpoints);
-            now = entry.endpoints;
+            change(entry);
+            now = entry.all();
             sink = entry.sink;
         }
         if (sink) {

@@ -5,6 +5,7 @@
 #include <failover/base/event.hpp>
 #include <failover/base/metrics.hpp>
 #include <failover/config/service_config.hpp>
+#include <failover/config/validate.hpp>
 #include <failover/endpoint/endpoint_set.hpp>
 #include <failover/engine/discovery_state.hpp>
 #include <failover/engine/event_hub.hpp>
@@ -138,6 +139,7 @@ public:
 
     // From discovery.
 
+    /// Those that cannot be called as they say are left out, with an event.
     void set_endpoints(std::vector<Endpoint> endpoints);
     void discovery_lost(std::string reason);
     /// Endpoints the user registered in this process; they expire when critical for too long.
@@ -152,7 +154,8 @@ public:
     void start_checks();
     /// Endpoints that are down by checks are usable again: calls alone judge them from now on.
     void stop_checks();
-    void reconfigure(ServiceConfig config);
+    /// Another configuration; endpoints, connections and what is known of their health stay.
+    void reconfigure(ServiceConfig config, std::string local_zone, Duration alert_after);
 
     [[nodiscard]] std::vector<Endpoint> endpoints() const;
     [[nodiscard]] std::vector<Endpoint> healthy_endpoints() const;
@@ -166,6 +169,11 @@ private:
         bool alerted = false;
         bool registered = false;
     };
+    /// A listed endpoint that cannot be called.
+    struct Refused {
+        Endpoint endpoint;
+        std::string why;
+    };
     struct FirstSnapshotWaiter;
     struct Retiring {
         std::shared_ptr<Target> target;
@@ -174,6 +182,8 @@ private:
 
     [[nodiscard]] std::vector<Member> members() const;
     std::shared_ptr<Target> make_target(const std::shared_ptr<const Endpoint>& info);
+    [[nodiscard]] static std::vector<Refused> take_refused(std::vector<Endpoint>& endpoints);
+    void report_refused(std::vector<Refused> refused);
     void adopt(std::vector<Endpoint> endpoints, TimePoint now);
     void heed_provider(Member& member, TimePoint now);
     void retire(const Member& member, TimePoint now);
@@ -193,6 +203,9 @@ private:
     void report_long_outages();
     static asio::awaitable<void> run_ticks(std::shared_ptr<Upstream> self);
     void start_missing_checks();
+    void abort_checks();
+    [[nodiscard]] bool lapse_checks(TimePoint now);
+    void restart_checks(TimePoint now);
     void apply_check(Target& target, CheckReport report, const CallControl& control, TimePoint now);
     static asio::awaitable<void> run_checks(std::weak_ptr<Upstream> upstream,
                                             std::shared_ptr<Transport> transport,
@@ -225,6 +238,7 @@ private:
     std::function<void(std::string)> on_expired_;
     std::vector<Member> members_; // in the set's order
     std::vector<Retiring> retiring_;
+    std::vector<Refused> refused_; // of the last set pushed
     std::shared_ptr<const EndpointSet> set_;
     ActiveEndpoint active_;
     DiscoveryState discovery_;

@@ -58,37 +58,57 @@ inline void Upstream::start_checks() {
     start_missing_checks();
 }
 
-/// What checks have said lapses with them: nobody would take it back.
 inline void Upstream::stop_checks() {
     {
         const std::lock_guard lock{mutex_};
         checks_running_ = false;
         const TimePoint now = Clock::now();
-        bool changed = false;
-        for (Member& member : members_) {
-            if (member.target->check_control) {
-                member.target->check_control->abort();
-                member.target->check_control = nullptr;
-            }
-            const HealthChange change = judge(*member.target, [&](EndpointHealth& health, Rng&) {
-                return health.on_checks_stopped(now);
-            });
-            if (change.changed) {
-                note_health(member, change, now);
-                changed = true;
-            }
-        }
-        if (changed) {
+        abort_checks();
+        if (lapse_checks(now)) {
             rebuild(now);
         }
     }
     schedule_work();
 }
 
+inline void Upstream::abort_checks() {
+    for (const Member& member : members_) {
+        if (member.target->check_control) {
+            member.target->check_control->abort();
+            member.target->check_control = nullptr;
+        }
+    }
+}
+
+/// What checks have said lapses with them: nobody would take it back. True when that changed any.
+inline bool Upstream::lapse_checks(TimePoint now) {
+    bool changed = false;
+    for (Member& member : members_) {
+        const HealthChange change = judge(*member.target, [&](EndpointHealth& health, Rng&) {
+            return health.on_checks_stopped(now);
+        });
+        if (change.changed) {
+            note_health(member, change, now);
+            changed = true;
+        }
+    }
+    return changed;
+}
+
+/// Checks as the options now say, or none; what the last ones said holds until others say more.
+inline void Upstream::restart_checks(TimePoint now) {
+    abort_checks();
+    start_missing_checks();
+    const auto options = options_.pin();
+    if (!options->config.health_check.active()) {
+        static_cast<void>(lapse_checks(now));
+    }
+}
+
 inline void Upstream::start_missing_checks() {
     const auto options = std::make_shared<const HealthCheckOptions>(
         options_.pin()->config.health_check);
-    if (!options->enabled || options->type == HealthCheckType::none) {
+    if (!options->active()) {
         return;
     }
     for (std::size_t i = 0; i < members_.size(); ++i) {

@@ -77,12 +77,32 @@ inline void Upstream::failback() {
     schedule_work();
 }
 
-/// Options change; endpoints, connections and health stay.
-inline void Upstream::reconfigure(ServiceConfig config) {
+inline void Upstream::reconfigure(ServiceConfig config, std::string local_zone,
+                                  Duration alert_after) {
     {
         const std::lock_guard lock{mutex_};
-        options_.publish(std::make_shared<const UpstreamOptions>(std::move(config)));
-        rebuild(Clock::now());
+        if (stopped_) {
+            return;
+        }
+        const TimePoint now = Clock::now();
+        const auto next = std::make_shared<const UpstreamOptions>(std::move(config));
+        const bool other_checks =
+            options_.pin()->config.health_check != next->config.health_check;
+        options_.publish(next);
+        local_zone_ = std::move(local_zone);
+        alert_after_ = alert_after;
+        for (Member& member : members_) {
+            const HealthChange change = judge(*member.target, [&](EndpointHealth& health, Rng&) {
+                return health.reconfigure(next->config.health_check, next->config.failover, now);
+            });
+            if (change.changed) {
+                note_health(member, change, now);
+            }
+        }
+        if (other_checks && checks_running_) {
+            restart_checks(now);
+        }
+        rebuild(now);
     }
     schedule_work();
 }

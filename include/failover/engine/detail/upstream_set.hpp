@@ -16,6 +16,7 @@ inline std::shared_ptr<Target> Upstream::make_target(const std::shared_ptr<const
 }
 
 inline void Upstream::set_endpoints(std::vector<Endpoint> endpoints) {
+    std::vector<Refused> refused = take_refused(endpoints);
     {
         const std::lock_guard lock{mutex_};
         if (stopped_) {
@@ -26,6 +27,7 @@ inline void Upstream::set_endpoints(std::vector<Endpoint> endpoints) {
             emit(EventKind::discovery_recovered, nullptr, "the provider answers again", *outage);
             meter_->set_discovery_age(Duration::zero());
         }
+        report_refused(std::move(refused));
         adopt(std::move(endpoints), now);
         discovered_.store(true, std::memory_order_release);
         // Under the lock: a waiter whose context ends leaves the list before its wake is gone.
@@ -34,6 +36,38 @@ inline void Upstream::set_endpoints(std::vector<Endpoint> endpoints) {
         }
     }
     schedule_work();
+}
+
+/// Takes out of `endpoints` what cannot be called as it says: an unknown scheme would be called in
+/// plain text, and a line break in an address would end the field it is sent in.
+inline std::vector<Upstream::Refused> Upstream::take_refused(std::vector<Endpoint>& endpoints) {
+    std::vector<Refused> refused;
+    std::erase_if(endpoints, [&](Endpoint& one) {
+        const std::vector<ConfigIssue> issues = endpoint_issues(one, "endpoint");
+        if (issues.empty()) {
+            return false;
+        }
+        if (one.id.empty()) {
+            one.id = host_port(one);
+        }
+        refused.push_back(Refused{std::move(one), to_string(issues.front())});
+        return true;
+    });
+    return refused;
+}
+
+/// Reports those that the last set did not have already: a provider that polls would repeat it.
+inline void Upstream::report_refused(std::vector<Refused> refused) {
+    for (const Refused& now : refused) {
+        const bool known = std::any_of(
+            refused_.begin(), refused_.end(), [&](const Refused& before) {
+                return before.endpoint.id == now.endpoint.id && before.why == now.why;
+            });
+        if (!known) {
+            emit(EventKind::endpoint_refused, &now.endpoint, now.why);
+        }
+    }
+    refused_ = std::move(refused);
 }
 
 /// Takes over a new set: what is in both stays as it is, connections included.

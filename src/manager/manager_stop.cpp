@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+#include "manager_impl.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <chrono>
+#include <thread>
+#include <utility>
+
+// The end: draining, cancelling, joining.
+
+namespace failover {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// How long stop() waits for cancelled work to unwind before it abandons the io_context.
+constexpr Duration unwind_limit = 2s;
+
+} // namespace
+
+/// The last reference may go on a thread of its own, after a stop() in a handler there. Such a
+/// thread cannot wait for itself: it runs out of work and ends, and what it uses lives as long as
+/// it does.
+FailoverManager::Impl::~Impl() {
+    work_.reset();
+    for (std::thread& thread : threads_) {
+        thread.detach();
+    }
+}
+
+void FailoverManager::Impl::stop() {
+    {
+        const std::lock_guard lock{mutex_};
+        stopping_ = true;
+    }
+    runtime_->calls.close();
+    if (runtime_->own_io() == nullptr || runtime_->on_own_thread()) {
+        // Waiting here would wait for ourselves. Threads of our own are joined by a later stop(),
+        // or end by themselves.
+        events_->close();
+        drain_on_executor(drain_timeout_);
+        return;
+    }
+    if (!runtime_->calls.wait_idle(drain_timeout_)) {
+        runtime_->calls.abort_all();
+        static_cast<void>(runtime_->calls.wait_idle(unwind_limit));
+    }
+    finish_stop();
+    join_threads();
+    runtime_->resolver->stop(unwind_limit);
+}
+
+/// Cancelled work unwinds and the io_context runs dry; a provider that ignores its cancellation is
+/// abandoned after a while.
+void FailoverManager::Impl::join_threads() {
+    const std::lock_guard lock{join_mutex_};
+    if (threads_.empty()) {
+        return;
+    }
+    work_.reset();
+    const TimePoint end = Clock::now() + unwind_limit;
+    while (runtime_->running_threads.load() != 0 && Clock::now() < end) {
+        std::this_thread::sleep_for(1ms);
+    }
+    runtime_->own_io()->stop();
+    for (std::thread& thread : threads_) {
+        thread.join();
+    }
+    threads_.clear();
+}
+
+void FailoverManager::Impl::drain_on_executor(Duration limit) {
+    if (runtime_->calls.idle()) {
+        finish_stop();
+        return;
+    }
+    auto drain = [](std::shared_ptr<Impl> self, Duration wait) -> asio::awaitable<void> {
+        asio::steady_timer timer{co_await asio::this_coro::executor};
+        const TimePoint end = Clock::now() + wait;
+        while (!self->runtime_->calls.idle() && Clock::now() < end) {
+            timer.expires_after(5ms);
+            co_await timer.async_wait(asio::use_awaitable);
+        }
+        self->runtime_->calls.abort_all();
+        self->finish_stop();
+    };
+    asio::co_spawn(strand_, drain(shared_from_this(), limit), [](const std::exception_ptr&) {});
+}
+
+void FailoverManager::Impl::finish_stop() {
+    std::call_once(finished_, [this] {
+        const std::lock_guard one_at_a_time{change_mutex_}; // what a reload starts is stopped too
+        std::vector<Service> services;
+        {
+            const std::lock_guard lock{mutex_};
+            services = services_;
+            on_alert_ = nullptr;
+            for (const std::shared_ptr<CallControl>& webhook : webhooks_) {
+                webhook->abort();
+            }
+        }
+        for (Service& service : services) {
+            close_service(service);
+        }
+        if (admin_) {
+            admin_->stop();
+        }
+        events_->close();
+    });
+}
+
+} // namespace failover
