@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "fragments.hpp"
 #include "parts.hpp"
 #include <failover/config/load.hpp>
 #include <failover/config/validate.hpp>
@@ -10,6 +11,7 @@
 #include <charconv>
 #include <cstring>
 #include <fstream>
+#include <tuple>
 
 namespace failover {
 namespace {
@@ -97,54 +99,23 @@ Config read(const YAML::Node& document, config::LoadState& state) {
     return config;
 }
 
-Config parse(const std::string& file, const std::string& text) {
-    config::LoadState state;
-    state.file = file;
-    Config config;
+/// The one document of a file. Throws ConfigError when it is no YAML.
+YAML::Node document_of(const std::string& file, const std::string& text) {
     try {
         const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-        if (documents.empty() || documents.front().IsNull()) {
-            refuse(file, 0, "the file is empty");
-        }
         if (documents.size() > 1) {
             refuse(file, documents[1].Mark().line + 1, "a second document begins; one is allowed");
         }
-        config = read(documents.front(), state);
+        return documents.empty() ? YAML::Node{YAML::NodeType::Null} : documents.front();
     } catch (const YAML::DeepRecursion& error) {
         refuse(file, error.mark.line + 1, "lists and maps nest too deep");
     } catch (const YAML::Exception& error) {
         refuse(file, error.mark.line + 1, "not valid YAML: " + error.msg);
     }
-    if (!state.issues.empty()) {
-        std::stable_sort(
-            state.issues.begin(), state.issues.end(),
-            [](const ConfigIssue& a, const ConfigIssue& b) { return a.line < b.line; });
-        throw ConfigError{std::move(state.issues)};
-    }
-    return config;
 }
 
-} // namespace
-
-std::set<std::string> config::known_keys() {
-    // One of everything whose name or number is free.
-    const YAML::Node document = YAML::Load(
-        "{failover: {services: {<name>: {endpoints: [{}]}}}, "
-        "database: {providers: {postgresql: {secondaries: [{}]}}}, "
-        "cache: {providers: {redis: {secondaries: [{}]}}}}");
-    std::set<std::string> keys;
-    LoadState state;
-    state.known = &keys;
-    Config config;
-    read_parts(document, state, config);
-    return keys;
-}
-
-ConfigError::ConfigError(std::vector<ConfigIssue> issues)
-    : Error{Failure{.code = make_error_code(Errc::bad_config), .detail = '\n' + summary(issues)}},
-      issues_{std::move(issues)} {}
-
-Config load_config(const std::filesystem::path& file) {
+/// The whole of a file. Throws ConfigError when it cannot be read or is too large.
+std::string text_of(const std::filesystem::path& file) {
     const std::string name = file.string();
     std::error_code error;
     const auto status = std::filesystem::status(file, error);
@@ -171,7 +142,86 @@ Config load_config(const std::filesystem::path& file) {
     if (text.size() > largest_file) {
         refuse(name, 0, "the file is larger than 4 MiB");
     }
-    Config config = parse(name, text);
+    return text;
+}
+
+/// `document` with the fragments of `directory` laid over it in order of their names.
+YAML::Node with_fragments(YAML::Node document, const std::filesystem::path& directory,
+                          const std::filesystem::path& main, config::Origins& origins) {
+    for (const std::filesystem::path& file : config::fragment_files(directory, main)) {
+        const std::string name = file.string();
+        const YAML::Node fragment = document_of(name, text_of(file));
+        if (!fragment.IsNull() && !fragment.IsMap()) {
+            refuse(name, fragment.Mark().line + 1, "a fragment is a map, as the main file is");
+        }
+        document.reset(config::merged(document, fragment, "", name, origins));
+    }
+    return document;
+}
+
+/// `main`: the file, when it is one and fragments may be laid over it; else empty.
+Config parse(const std::string& file, const std::string& text, const std::filesystem::path& main) {
+    YAML::Node document = document_of(file, text);
+    if (document.IsNull()) {
+        refuse(file, 0, "the file is empty");
+    }
+    config::LoadState state;
+    config::Origins origins;
+    Config config;
+    try {
+        state.file = file;
+        config = read(document, state);
+        if (!main.empty() && !config.fragments.path.empty()) {
+            document.reset(
+                with_fragments(document, fragments_directory(config, main), main, origins));
+            state = config::LoadState{};
+            state.file = file;
+            config = read(document, state);
+        }
+    } catch (const YAML::Exception& error) {
+        refuse(file, error.mark.line + 1, "not valid YAML: " + error.msg);
+    }
+    if (!state.issues.empty()) {
+        for (ConfigIssue& issue : state.issues) {
+            issue.file = config::origin_of(origins, issue.key, file);
+        }
+        std::stable_sort(state.issues.begin(), state.issues.end(),
+                         [](const ConfigIssue& a, const ConfigIssue& b) {
+                             return std::tie(a.file, a.line) < std::tie(b.file, b.line);
+                         });
+        throw ConfigError{std::move(state.issues)};
+    }
+    return config;
+}
+
+} // namespace
+
+std::set<std::string> config::known_keys() {
+    // One of everything whose name or number is free.
+    const YAML::Node document = YAML::Load(
+        "{failover: {services: {<name>: {endpoints: [{}]}}}, "
+        "database: {providers: {postgresql: {secondaries: [{}]}}}, "
+        "cache: {providers: {redis: {secondaries: [{}]}}}}");
+    std::set<std::string> keys;
+    LoadState state;
+    state.known = &keys;
+    Config config;
+    read_parts(document, state, config);
+    return keys;
+}
+
+ConfigError::ConfigError(std::vector<ConfigIssue> issues)
+    : Error{Failure{.code = make_error_code(Errc::bad_config), .detail = '\n' + summary(issues)}},
+      issues_{std::move(issues)} {}
+
+std::filesystem::path fragments_directory(const Config& config, const std::filesystem::path& main) {
+    return config.fragments.path.empty() ? std::filesystem::path{}
+                                         : main.parent_path() / config.fragments.path;
+}
+
+Config load_config(const std::filesystem::path& file) {
+    const std::string name = file.string();
+    Config config = parse(name, text_of(file), file);
     config.source = name;
     return config;
 }
@@ -180,7 +230,7 @@ Config parse_config(std::string_view yaml) {
     if (yaml.size() > largest_file) {
         refuse("<text>", 0, "the text is larger than 4 MiB");
     }
-    return parse("<text>", std::string{yaml});
+    return parse("<text>", std::string{yaml}, {});
 }
 
 } // namespace failover

@@ -22,10 +22,17 @@ private:
     std::vector<ConfigIssue> issues_;
 };
 
-/// Reads and checks a file. Throws ConfigError with every problem found.
+/// Reads and checks a file, with the fragments of `config.providers.file.path` laid over it in order
+/// of their names: maps are merged key by key, anything else is replaced. Throws ConfigError with
+/// every problem found, each with the file that says it.
 /// Threads    safe; reads the environment, so no other thread may change it meanwhile.
 [[nodiscard]] Config load_config(const std::filesystem::path& file);
-/// The same for text.
+/// The same for text; has no place where fragments could be.
 [[nodiscard]] Config parse_config(std::string_view yaml);
+
+/// Where the fragments of `config` are, which was loaded from `main`; empty when it names none.
+/// Threads    safe. Throws nothing but std::bad_alloc.
+[[nodiscard]] std::filesystem::path fragments_directory(const Config& config,
+                                                        const std::filesystem::path& main);
 
 } // namespace failover

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+#include <failover/config/load.hpp>
+
+#include <support/temp_dir.hpp>
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+namespace failover {
+namespace fragments_test {
+
+/// A main file that names the directory "parts" beside it.
+class Fragments : public ::testing::Test {
+protected:
+    Fragments() {
+        std::filesystem::create_directory(dir_ / "parts");
+        write("config.yaml", "config: {providers: {file: {path: parts}}}\n"
+                             "service: {name: main, version: \"1\"}\n"
+                             "failover:\n"
+                             "  services:\n"
+                             "    a:\n"
+                             "      endpoints: [\"http://h:1\", \"http://h:2\"]\n"
+                             "      failover: {max_retries: 1, timeout: 7s}\n");
+    }
+
+    void write(const std::string& name, const std::string& text) const {
+        std::ofstream{dir_ / name} << text;
+    }
+    [[nodiscard]] Config load() const { return load_config(dir_ / "config.yaml"); }
+    [[nodiscard]] std::string refusal() const {
+        try {
+            static_cast<void>(load());
+        } catch (const ConfigError& error) {
+            std::string text;
+            for (const ConfigIssue& issue : error.issues()) {
+                text += to_string(issue) + '\n';
+            }
+            const std::string root = dir_.path().string() + '/';
+            for (std::size_t at = 0; (at = text.find(root)) != std::string::npos;) {
+                text.erase(at, root.size());
+            }
+            return text;
+        }
+        return "accepted";
+    }
+
+    test::TempDir dir_;
+};
+
+TEST_F(Fragments, are_laid_over_the_main_file_key_by_key) {
+    write("parts/10-a.yaml", "failover: {services: {a: {failover: {max_retries: 2}}}}\n");
+    const Config config = load();
+    EXPECT_EQ(config.services.at(0).failover.max_retries, 2U);
+    EXPECT_EQ(config.services.at(0).failover.timeout, std::chrono::seconds{7});
+    EXPECT_EQ(config.services.at(0).static_list.endpoints.size(), 2U);
+    EXPECT_EQ(config.service.name, "main");
+}
+
+TEST_F(Fragments, a_list_is_replaced_as_a_whole) {
+    write("parts/a.yml", "failover: {services: {a: {endpoints: [\"http://h:3\"]}}}\n");
+    const Config config = load();
+    ASSERT_EQ(config.services.at(0).static_list.endpoints.size(), 1U);
+    EXPECT_EQ(config.services.at(0).static_list.endpoints.at(0).port, 3);
+}
+
+TEST_F(Fragments, the_later_name_wins) {
+    write("parts/20.yaml", "service: {name: twenty}\n");
+    write("parts/10.yaml", "service: {name: ten, version: \"2\"}\n");
+    const Config config = load();
+    EXPECT_EQ(config.service.name, "twenty");
+    EXPECT_EQ(config.service.version, "2");
+}
+
+TEST_F(Fragments, a_new_service_is_added_behind_those_of_the_main_file) {
+    write("parts/b.yaml", "failover:\n  services:\n    b: {endpoints: [\"http://h:9\"]}\n");
+    const Config config = load();
+    ASSERT_EQ(config.services.size(), 2U);
+    EXPECT_EQ(config.services.at(0).name, "a");
+    EXPECT_EQ(config.services.at(1).name, "b");
+}
+
+TEST_F(Fragments, an_empty_section_or_file_changes_nothing) {
+    write("parts/a.yaml", "failover:\nservice:\n");
+    write("parts/b.yaml", "");
+    const Config config = load();
+    EXPECT_EQ(config.services.size(), 1U);
+    EXPECT_EQ(config.service.name, "main");
+}
+
+TEST_F(Fragments, other_names_and_the_main_file_itself_are_left_out) {
+    write("config.yaml", "config: {providers: {file: {path: .}}}\nservice: {name: main}\n");
+    write(".hidden.yaml", "service: {name: hidden}\n");
+    write("notes.txt", "service: {name: notes}\n");
+    EXPECT_EQ(load().service.name, "main");
+}
+
+TEST_F(Fragments, no_directory_is_no_fragments) {
+    std::filesystem::remove(dir_ / "parts");
+    EXPECT_EQ(load().service.name, "main");
+}
+
+TEST_F(Fragments, a_problem_names_the_file_and_line_that_say_it) {
+    write("parts/a.yaml", "failover:\n  services:\n    a:\n      failover:\n        max_retries: many\n");
+    write("parts/b.yaml", "\nservice: {nmae: x}\n");
+    const std::string text = refusal();
+    EXPECT_NE(text.find("parts/a.yaml:5:failover.services.a.failover.max_retries"), std::string::npos)
+        << text;
+    EXPECT_NE(text.find("parts/b.yaml:2:service.nmae"), std::string::npos) << text;
+}
+
+TEST_F(Fragments, what_only_both_together_say_wrong_names_the_fragment_that_did_it) {
+    write("parts/a.yaml", "failover:\n  services:\n    a:\n      failover: {timeout: 0s}\n");
+    const std::string text = refusal();
+    EXPECT_NE(text.find("parts/a.yaml:4:failover.services.a.failover.timeout"), std::string::npos)
+        << text;
+}
+
+TEST_F(Fragments, one_that_is_no_yaml_or_no_map_is_refused) {
+    write("parts/a.yaml", "a: [\n");
+    EXPECT_NE(refusal().find("parts/a.yaml:"), std::string::npos) << refusal();
+    write("parts/a.yaml", "- x\n");
+    EXPECT_NE(refusal().find("parts/a.yaml:1"), std::string::npos) << refusal();
+}
+
+} // namespace fragments_test
+} // namespace failover
