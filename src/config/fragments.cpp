@@ -14,7 +14,9 @@ std::string below(const std::string& path, const std::string& key) {
 }
 
 /// An empty section ("key:" and nothing) says nothing about what another file has there.
-bool is_section(const YAML::Node& node) { return node.IsMap() || node.IsNull(); }
+bool is_section(const YAML::Node& node) {
+    return node.IsMap() || node.IsNull();
+}
 
 YAML::Node find(const YAML::Node& map, const std::string& key) {
     for (const auto& item : map) {

@@ -4,12 +4,11 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include <sys/inotify.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <sys/inotify.h>
+#include <unistd.h>
 #include <utility>
 
 namespace failover::detail {
@@ -80,14 +79,15 @@ asio::awaitable<bool> DirectoryWatch::readable(Duration longest) {
         }
     });
     co_await events_->async_wait(asio::posix::stream_descriptor::wait_read,
-                                asio::redirect_error(asio::use_awaitable, error));
+                                 asio::redirect_error(asio::use_awaitable, error));
     timer_.cancel();
     co_return !error;
 }
 
 void DirectoryWatch::drain() {
     std::array<char, 4096> buffer{};
-    while (events_->is_open() && ::read(events_->native_handle(), buffer.data(), buffer.size()) > 0) {
+    while (events_->is_open() &&
+           ::read(events_->native_handle(), buffer.data(), buffer.size()) > 0) {
     }
 }
 
