@@ -57,7 +57,7 @@ public:
         const std::lock_guard lock{mutex_};
         deadline_ = deadline;
         if (deadline < armed_) {
-            schedule(std::min(deadline, Clock::now() + linger));
+            schedule(std::min(deadline, Clock::now() + linger), false);
         }
     }
 
@@ -80,8 +80,9 @@ public:
     }
 
 private:
-    void schedule(TimePoint at) {
+    void schedule(TimePoint at, bool lasting) {
         armed_ = at;
+        lasting_ = lasting;
         timer_.expires_at(at);
         // Wherever the timer completes: the executor may be a strand on which the connection was
         // opened, and which a call that has nothing to do with this one keeps busy.
@@ -110,8 +111,7 @@ private:
         if (Clock::now() >= deadline_) {
             end(Ended::timed_out);
         } else {
-            schedule(deadline_);
-            lasting_ = true;
+            schedule(deadline_, true);
         }
     }
 
