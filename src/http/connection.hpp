@@ -105,10 +105,10 @@ private:
     asio::awaitable<error_code> write_all(Exchange& exchange);
     asio::awaitable<error_code> read_response(Exchange& exchange);
     asio::awaitable<error_code> fill();
-    asio::awaitable<void> wait_ready_for_either();
+    asio::awaitable<error_code> wait_ready_for_either();
     asio::awaitable<error_code> take_early_bytes(Exchange& exchange);
     error_code parse(Exchange& exchange, bool at_end);
-    void salvage_early_response(Exchange& exchange);
+    asio::awaitable<error_code> salvage_response(Exchange& exchange, error_code broken);
     void finish(Exchange& exchange);
     [[nodiscard]] error_code explain(error_code error) const noexcept;
     void close() noexcept;

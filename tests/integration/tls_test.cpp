@@ -12,6 +12,7 @@ namespace tls_test {
 
 using namespace failover;
 using namespace failover::test;
+using namespace std::chrono_literals;
 
 class Tls : public ::testing::Test {
 protected:
@@ -154,6 +155,24 @@ TEST_F(Tls, reports_a_server_without_tls_as_not_sent) {
     ASSERT_FALSE(result);
     EXPECT_TRUE(result.error() == Errc::tls_failed) << result.error();
     EXPECT_TRUE(result.error() == Condition::not_sent);
+}
+
+TEST_F(Tls, an_answer_that_came_before_the_body_was_read_is_not_lost) {
+    for (const bool gently : {true, false}) {
+        ScriptedServer server{{}, with(good_)};
+        server.next([gently](Exchange& exchange, SeenRequest&) {
+            exchange.send(response_text(413, std::string(60000, 'b'), "Connection: close\r\n"));
+            exchange.pause(100ms); // the client is sending all the time
+            gently ? exchange.close_gently() : exchange.close();
+        });
+        FailoverManager manager{config(server, trust())};
+        const Result<Response> result =
+            manager.client().try_post("/x", std::string(32U << 20U, 'x'));
+        ASSERT_TRUE(result) << result.error();
+        EXPECT_EQ(result->status(), 413);
+        EXPECT_EQ(result->body().size(), 60000U);
+        EXPECT_EQ(manager.client().post("/x", "b").status(), 200);
+    }
 }
 
 TEST_F(Tls, body_without_a_proper_end_is_not_an_answer) {
