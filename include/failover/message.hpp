@@ -20,7 +20,8 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 
 /// One HTTP request as the caller sees it. Host, Content-Length and User-Agent are
 /// added when it is sent; Content-Length, Transfer-Encoding and Connection cannot be named here
-/// (invalid_request), a Host named here replaces the endpoint's.
+/// (invalid_request), a Host named here replaces the endpoint's. Two of Host, Content-Type or
+/// Idempotency-Key, here and in the call's options together, are refused as well.
 struct Request {
     /// Method token, upper case as in RFC 9110. Default "GET".
     std::string method = "GET";

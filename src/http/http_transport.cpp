@@ -194,8 +194,13 @@ asio::awaitable<CheckReport> HttpTransport::check(std::shared_ptr<const Endpoint
         report.passed = true;
         co_return report;
     }
-    std::string head = "GET " + options->path + " HTTP/1.1\r\nHost: " + host_field(*endpoint) +
-                       "\r\nUser-Agent: failover-health-check\r\nConnection: close\r\n";
+    std::string head = "GET " + options->path + " HTTP/1.1\r\nConnection: close\r\n";
+    if (!names(options->headers, "host")) {
+        head.append("Host: ").append(host_field(*endpoint)).append("\r\n");
+    }
+    if (!names(options->headers, "user-agent")) {
+        head.append("User-Agent: failover-health-check\r\n");
+    }
     for (const auto& [name, value] : options->headers) {
         head.append(name).append(": ").append(value).append("\r\n");
     }

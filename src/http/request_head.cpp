@@ -28,13 +28,25 @@ std::optional<std::string> refusal(const Headers& headers) {
     return std::nullopt;
 }
 
-bool names(const Headers& headers, std::string_view name) {
-    for (const auto& header : headers) {
-        if (detail::same_name(header.first, name)) {
-            return true;
+/// Of what a message has one, no caller gives two: which of them counts, each server decides anew.
+std::optional<std::string> given_twice(const Request& request, const CallOptions& options) {
+    const auto refuse = [&](std::string_view name, bool as_option) -> std::optional<std::string> {
+        int given = as_option ? 1 : 0;
+        for (const Headers* headers : {&request.headers, &options.headers}) {
+            for (const auto& header : *headers) {
+                given += detail::same_name(header.first, name) ? 1 : 0;
+            }
         }
+        if (given < 2) {
+            return std::nullopt;
+        }
+        return "header \"" + std::string{name} + "\" is given more than once";
+    };
+    auto why = refuse("Host", false);
+    if (!why) {
+        why = refuse("Content-Type", options.content_type.has_value());
     }
-    return false;
+    return why ? why : refuse("Idempotency-Key", options.idempotency_key.has_value());
 }
 
 void append_field(std::string& out, std::string_view name, std::string_view value) {
@@ -48,6 +60,15 @@ bool needs_length(const Request& request) {
 }
 
 } // namespace
+
+bool names(const Headers& headers, std::string_view name) {
+    for (const auto& header : headers) {
+        if (detail::same_name(header.first, name)) {
+            return true;
+        }
+    }
+    return false;
+}
 
 std::optional<std::string> refusal(const Request& request, const CallOptions& options) {
     if (!is_token(request.method)) {
@@ -64,6 +85,9 @@ std::optional<std::string> refusal(const Request& request, const CallOptions& op
         return why;
     }
     if (auto why = refusal(options.headers)) {
+        return why;
+    }
+    if (auto why = given_twice(request, options)) {
         return why;
     }
     if (options.content_type && !is_field_value(*options.content_type)) {

@@ -7,14 +7,19 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace failover::http {
 
 /// Why `request` with `options` must not be sent: a method that is no token, a path that is not
-/// origin-form, a header name or value with CR, LF, NUL or another forbidden byte, or a field that
-/// only the transport may set (RFC 9110 sections 5.5 and 5.6.2, RFC 9112 section 3.2.1). None: fine.
+/// origin-form, a header name or value with CR, LF, NUL or another forbidden byte, a field that
+/// only the transport may set, or two of what a message has one (RFC 9110 sections 5.3, 5.5 and
+/// 5.6.2, RFC 9112 section 3.2.1). None: fine.
 [[nodiscard]] std::optional<std::string> refusal(const Request& request,
                                                  const CallOptions& options);
+
+/// Is a field of that name among `headers`?
+[[nodiscard]] bool names(const Headers& headers, std::string_view name);
 
 /// The request's bytes up to and including the blank line, but for the Host field: the same for
 /// every attempt of a call. `head` begins after the request line.

@@ -54,7 +54,8 @@ TEST(HealthChecks, pass_with_the_statuses_that_are_expected_and_ask_the_path_giv
     FailoverManager manager{parse_config(
         config_over({server.port()}, "",
                     std::string{quick_checks} + ", path: \"/teapot?deep=1\", expected_status: "
-                                                "[200, 418-420], headers: {X-Probe: \"1\"}"))};
+                                                "[200, 418-420], headers: {X-Probe: \"1\", "
+                                                "Host: checks.test}"))};
     ASSERT_TRUE(wait_until([&] { return server.count() >= 3; }));
     EXPECT_TRUE(
         wait_until([&] { return manager.endpoints().front().status == EndpointStatus::healthy; }));
@@ -62,6 +63,7 @@ TEST(HealthChecks, pass_with_the_statuses_that_are_expected_and_ask_the_path_giv
     EXPECT_EQ(seen.method, "GET");
     EXPECT_EQ(seen.target, "/teapot?deep=1");
     EXPECT_EQ(seen.header("x-probe"), "1");
+    EXPECT_EQ(seen.header("host"), "checks.test") << "not behind the endpoint's own";
 }
 
 TEST(HealthChecks, fail_when_the_endpoint_hangs_longer_than_their_timeout) {

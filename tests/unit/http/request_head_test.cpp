@@ -48,6 +48,18 @@ TEST(RequestRefusal, refuses_fields_that_frame_the_message) {
     }
 }
 
+TEST(RequestRefusal, refuses_two_of_what_a_message_has_one) {
+    for (const char* name : {"Host", "content-type", "IDEMPOTENCY-KEY"}) {
+        const Request once{.headers = {{name, "a"}}};
+        EXPECT_FALSE(refusal(once, {})) << name;
+        EXPECT_TRUE(refusal(Request{.headers = {{name, "a"}, {name, "a"}}}, {})) << name;
+        EXPECT_TRUE(refusal(once, CallOptions{.headers = {{name, "b"}}})) << name;
+        EXPECT_EQ(refusal(once, CallOptions{.idempotency_key = "b", .content_type = "b"}).has_value(),
+                  std::string{name} != "Host");
+    }
+    EXPECT_FALSE(refusal(Request{.headers = {{"Accept", "a"}, {"Accept", "b"}}}, {}));
+}
+
 TEST(RequestHead, has_a_length_where_content_is_expected_and_none_where_not) {
     const auto get_head = make_request_head(get("/x"), {});
     EXPECT_EQ(get_head.line, "GET /x HTTP/1.1\r\n");
