@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+#include "kube_failures.hpp"
+
+#include "slice_json.hpp"
+#include <failover/retry/retry_after.hpp>
+
+#include <boost/asio/error.hpp>
+
+#include <utility>
+
+namespace failover::discovery {
+namespace {
+
+/// What to do, where the server's own words do not say it.
+std::string remedy(int status, const KubeService& service) {
+    switch (status) {
+        case 400:
+            return "; does the server's URL begin with https:// and end where the API begins?";
+        case 401:
+            return "; the token or client certificate is expired, revoked or of another cluster. "
+                   "Files are read again before each attempt";
+        case 403:
+            return "; grant the verbs list and watch on endpointslices, apiGroup "
+                   "discovery.k8s.io, in namespace \"" +
+                   escaped(service.kubernetes_namespace) + '"';
+        case 404:
+            return "; EndpointSlices v1 need Kubernetes 1.21 or newer, and the server's URL must "
+                   "end where the API begins";
+        case 429:
+        case 503:
+            return "; the server is overloaded or about to restart";
+        case 504:
+            return "; the server does not reach its etcd";
+        default:
+            return {};
+    }
+}
+
+std::string reason_of(const ControlReply& reply, const KubeStatus& body,
+                      const KubeService& service) {
+    if (!reply.complete()) {
+        const bool tls = reply.problem.find("handshaking") != std::string::npos;
+        return escaped(reply.problem) +
+               (tls ? "; check certificate-authority, the name the server is called by, and that "
+                      "it speaks TLS"
+                    : "");
+    }
+    std::string text = "the apiserver answered " + std::to_string(reply.status());
+    const std::string& said = body.message.empty() ? body.reason : body.message;
+    if (!said.empty()) {
+        text += ": " + escaped(said);
+    }
+    return text + remedy(reply.status(), service);
+}
+
+} // namespace
+
+KubeFailure failure_of(const ControlReply& reply, const KubeService& service) {
+    KubeFailure failure;
+    if (reply.complete()) {
+        failure.status = reply.status();
+        failure.body = parse_kube_status(reply.response.body());
+        if (const auto field = reply.response.header("Retry-After")) {
+            const WallTime now = std::chrono::system_clock::now();
+            if (const auto asked = parse_retry_after(*field, now)) {
+                failure.body.retry_after = asked;
+            }
+        }
+    }
+    failure.reason = reason_of(reply, failure.body, service);
+    return failure;
+}
+
+WatchEnd watch_end_of(const ControlReply& reply, const KubeService& service, bool cut_line) {
+    using How = WatchEnd::How;
+    const bool began = reply.status() >= 200 && reply.status() < 300;
+    if (reply.complete()) {
+        if (!began) {
+            return {.how = How::refused, .failure = failure_of(reply, service)};
+        }
+        if (!cut_line) {
+            return {};
+        }
+        return {.how = How::cut, .failure = {.reason = "the watch ended within a line"}};
+    }
+    WatchEnd end{.how = How::unreachable, .failure = failure_of(reply, service)};
+    if (began) {
+        end.how = reply.error == asio::error::timed_out ? How::silent : How::cut;
+        end.failure.reason = "the watch broke: " + end.failure.reason;
+    }
+    return end;
+}
+
+Error kube_error(const KubeService& service, const std::string& reason, Errc what) {
+    return Error{Failure{.code = make_error_code(what),
+                         .service = service.name,
+                         .detail = "in Kubernetes namespace \"" +
+                                   escaped(service.kubernetes_namespace) + "\": " + reason}};
+}
+
+} // namespace failover::discovery

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "kube_access.hpp"
+#include "kube_requests.hpp"
+#include <failover/endpoint/endpoint.hpp>
+
+#include <memory>
+#include <string>
+
+namespace failover::discovery {
+
+/// Value of the label endpointslice.kubernetes.io/managed-by on slices of this library: no
+/// controller touches what another one manages.
+inline constexpr const char* slice_manager = "failover.client-library";
+
+/// The slice that holds the endpoint `id` of a service: one slice an endpoint, so that processes
+/// which come and go never write to the same object. A DNS name; the id is in it as a hash.
+[[nodiscard]] std::string registered_slice_name(const std::string& service, const std::string& id);
+
+/// That slice as JSON; `port_name` as in the service. `version`: the resourceVersion it replaces,
+/// or empty. Throws Error when the endpoint has no IP address.
+[[nodiscard]] std::string registered_slice(const KubeService& service, const Endpoint& endpoint,
+                                           const std::string& port_name,
+                                           const std::string& version);
+
+/// Writes and removes such slices.
+/// Threads    one coroutine at a time.
+class KubeRegistrar {
+public:
+    KubeRegistrar(std::shared_ptr<KubeAccess> access, KubeService service);
+
+    /// Creates or replaces the slice. Throws Error: a service with a selector has endpoints
+    /// already.
+    asio::awaitable<void> add(Endpoint endpoint, std::string port_name);
+    /// Removes it; one that is not there is no error.
+    asio::awaitable<void> remove(std::string id);
+
+private:
+    struct Existing {
+        std::string version{};
+        std::string address_type{};
+    };
+    asio::awaitable<ControlReply> ask(std::string method, std::string path, std::string body);
+    asio::awaitable<void> require_no_selector();
+    asio::awaitable<Existing> existing(std::string path);
+    [[noreturn]] void fail(const ControlReply& reply, const std::string& what) const;
+
+    std::shared_ptr<KubeAccess> access_;
+    KubeService service_;
+    std::unique_ptr<ControlClient> client_;
+};
+
+} // namespace failover::discovery

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+#include "kubernetes_provider.hpp"
+
+#include "kube_failures.hpp"
+#include "kube_registrar.hpp"
+#include "kube_session.hpp"
+#include "kubeconfig.hpp"
+#include "slice_json.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <iterator>
+#include <random>
+#include <utility>
+
+namespace failover::discovery {
+namespace {
+
+KubeAccess::Load loader(const KubernetesOptions& options, const ServiceAccountPlace& place) {
+    return [options, place] {
+        return options.config_path.empty() ? load_service_account(place)
+                                           : load_kubeconfig(options.config_path, options.context);
+    };
+}
+
+/// Beyond it a list has no end: no service is as large.
+constexpr std::size_t most_slices = 500'000;
+
+std::uint64_t new_seed() {
+    std::random_device device;
+    return (std::uint64_t{device()} << 32U) | device();
+}
+
+/// What ended a request by cancelling it goes on; another problem becomes an error of the service.
+void require_useful(const ControlReply& reply, const KubeService& service) {
+    if (reply.error == asio::error::operation_aborted) {
+        throw boost::system::system_error{reply.error};
+    }
+    if (!reply.complete() || reply.status() != 200) {
+        throw kube_error(service, failure_of(reply, service).reason);
+    }
+}
+
+} // namespace
+
+KubernetesProvider::KubernetesProvider(const ServiceConfig& config,
+                                       std::shared_ptr<Resolver> resolver,
+                                       std::function<void(std::string)> warn)
+    : KubernetesProvider{config, std::move(resolver), std::move(warn), Surroundings{}} {}
+
+KubernetesProvider::KubernetesProvider(const ServiceConfig& config,
+                                       std::shared_ptr<Resolver> resolver,
+                                       std::function<void(std::string)> warn,
+                                       Surroundings surroundings)
+    : namespace_{config.kubernetes.kubernetes_namespace},
+      port_{config.kubernetes.port_name},
+      timing_{surroundings.timing},
+      warn_{std::move(warn)},
+      access_{std::make_shared<KubeAccess>(loader(config.kubernetes, surroundings.service_account),
+                                           std::move(resolver))} {
+    for (const std::string& warning : access_->current()->warnings) {
+        if (warn_) {
+            warn_("kubernetes: " + warning);
+        }
+    }
+}
+
+KubeService KubernetesProvider::named(std::string service) const {
+    return {.kubernetes_namespace =
+                namespace_.empty() ? access_->current()->kubernetes_namespace : namespace_,
+            .name = std::move(service)};
+}
+
+asio::awaitable<std::vector<Endpoint>> KubernetesProvider::get_endpoints(std::string service) {
+    const KubeService wanted = named(std::move(service));
+    const std::unique_ptr<ControlClient> client = access_->connect();
+    SliceTable table;
+    std::vector<Slice> slices;
+    ListSlices page;
+    do {
+        Request request = list_request(wanted, page, access_->token());
+        const ControlReply reply = co_await client->send(std::move(request), timing_.list_limit);
+        require_useful(reply, wanted);
+        SlicePage read;
+        try {
+            read = parse_slice_page(reply.response.body());
+        } catch (const FormatError& error) {
+            throw kube_error(wanted, std::string{"the list cannot be read: "} + error.what());
+        }
+        std::move(read.slices.begin(), read.slices.end(), std::back_inserter(slices));
+        page.next = std::move(read.next);
+    } while (!page.next.empty() && slices.size() < most_slices);
+    table.replace_all(std::move(slices));
+    const SliceSelection selection{.port = port_};
+    co_return table.endpoints(selection).endpoints;
+}
+
+asio::awaitable<void> KubernetesProvider::register_endpoint(std::string service,
+                                                            Endpoint endpoint) {
+    KubeRegistrar registrar{access_, named(std::move(service))};
+    const bool is_number = port_.find_first_not_of("0123456789") == std::string::npos;
+    std::string port_name = is_number ? std::string{} : port_;
+    co_await registrar.add(std::move(endpoint), std::move(port_name));
+}
+
+asio::awaitable<void> KubernetesProvider::deregister_endpoint(std::string service, std::string id) {
+    KubeRegistrar registrar{access_, named(std::move(service))};
+    co_await registrar.remove(std::move(id));
+}
+
+asio::awaitable<void> KubernetesProvider::health_check() {
+    const KubeService nobody = named({});
+    const std::unique_ptr<ControlClient> client = access_->connect();
+    Request request = kube_request("GET", "/version", access_->token());
+    const ControlReply reply = co_await client->send(std::move(request), timing_.list_limit);
+    require_useful(reply, nobody);
+}
+
+asio::awaitable<void> KubernetesProvider::watch(SnapshotSink sink) {
+    const asio::any_io_executor executor = co_await asio::this_coro::executor;
+    const auto strand = asio::make_strand(executor);
+    KubeSession::Options options{.service = named(sink.service()),
+                                 .selection = {.port = port_},
+                                 .timing = timing_,
+                                 .seed = new_seed()};
+    const auto session =
+        std::make_shared<KubeSession>(strand, std::move(options), access_, std::move(sink), warn_);
+    asio::awaitable<void> work = session->run();
+    co_await asio::co_spawn(strand, std::move(work), asio::use_awaitable);
+}
+
+} // namespace failover::discovery
