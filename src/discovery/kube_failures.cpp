@@ -12,10 +12,11 @@ namespace failover::discovery {
 namespace {
 
 /// What to do, where the server's own words do not say it.
-std::string remedy(int status, const KubeService& service) {
+std::string remedy(int status, const KubeStatus& body, const KubeService& service) {
+    const bool from_api = body.code != 0; // not from a proxy, or from a port that wants TLS
     switch (status) {
         case 400:
-            return "; does the server's URL begin with https:// and end where the API begins?";
+            return from_api ? std::string{} : "; does the server's URL begin with https://?";
         case 401:
             return "; the token or client certificate is expired, revoked or of another cluster. "
                    "Files are read again before each attempt";
@@ -30,7 +31,7 @@ std::string remedy(int status, const KubeService& service) {
         case 503:
             return "; the server is overloaded or about to restart";
         case 504:
-            return "; the server does not reach its etcd";
+            return body.version_too_large ? std::string{} : "; the server does not reach its etcd";
         default:
             return {};
     }
@@ -50,7 +51,7 @@ std::string reason_of(const ControlReply& reply, const KubeStatus& body,
     if (!said.empty()) {
         text += ": " + escaped(said);
     }
-    return text + remedy(reply.status(), service);
+    return text + remedy(reply.status(), body, service);
 }
 
 } // namespace
