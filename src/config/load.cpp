@@ -226,6 +226,40 @@ Config load_config(const std::filesystem::path& file) {
     return config;
 }
 
+std::vector<Endpoint> load_endpoints(const std::filesystem::path& file) {
+    const std::string name = file.string();
+    YAML::Node document = document_of(name, text_of(file));
+    if (document.IsSequence()) {
+        YAML::Node map{YAML::NodeType::Map};
+        map["endpoints"] = document;
+        document.reset(map);
+    }
+    if (!document.IsMap() || !document["endpoints"]) {
+        refuse(name, 0, "allowed a list of URLs or maps, alone or below the key endpoints");
+    }
+    config::LoadState state;
+    state.file = name;
+    std::vector<Endpoint> endpoints;
+    try {
+        config::YamlReader reader{document, "", state};
+        config::read_endpoints(reader, state, endpoints);
+    } catch (const YAML::Exception& error) {
+        refuse(name, error.mark.line + 1, "not valid YAML: " + error.msg);
+    }
+    for (std::size_t i = 0; state.issues.empty() && i < endpoints.size(); ++i) {
+        for (ConfigIssue& issue :
+             endpoint_issues(endpoints[i], "endpoints[" + std::to_string(i) + ']')) {
+            issue.file = name;
+            issue.line = line_of(document, issue.key);
+            state.issues.push_back(std::move(issue));
+        }
+    }
+    if (!state.issues.empty()) {
+        throw ConfigError{std::move(state.issues)};
+    }
+    return endpoints;
+}
+
 Config parse_config(std::string_view yaml) {
     if (yaml.size() > largest_file) {
         refuse("<text>", 0, "the text is larger than 4 MiB");

@@ -7,6 +7,7 @@
 
 #include <set>
 #include <string>
+#include <vector>
 
 namespace failover::config {
 
@@ -21,6 +22,8 @@ void read_health_check(YAML::Node node, const std::string& path, LoadState& stat
                        HealthCheckOptions& health);
 void read_failover(YAML::Node node, const std::string& path, LoadState& state,
                    FailoverOptions& failover);
+/// `endpoints`: URLs and maps.
+void read_endpoints(YamlReader& reader, LoadState& state, std::vector<Endpoint>& endpoints);
 /// `strategy`, with its accepted synonyms.
 void read_strategy(YamlReader& reader, Strategy& strategy);
 

@@ -91,6 +91,8 @@ void read_endpoint_map(const YAML::Node& node, const std::string& path, LoadStat
     }
 }
 
+} // namespace
+
 void read_endpoints(YamlReader& reader, LoadState& state, std::vector<Endpoint>& endpoints) {
     const YAML::Node list = reader.raw("endpoints");
     if (!list.IsDefined()) {
@@ -122,6 +124,8 @@ void read_endpoints(YamlReader& reader, LoadState& state, std::vector<Endpoint>&
         }
     }
 }
+
+namespace {
 
 /// "host", "host:port" or a URL as "host:port"; a URL's scheme goes to `scheme`. None: it is no
 /// address.

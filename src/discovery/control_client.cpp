@@ -2,7 +2,6 @@
 #include "control_client.hpp"
 
 #include "../http/request_head.hpp"
-
 #include <failover/base/errc.hpp>
 #include <failover/retry/deadline.hpp>
 
@@ -29,9 +28,9 @@ bool repeatable(const std::string& method) {
 
 /// A kept connection that the server had closed meanwhile.
 bool found_closed(const http::WireOutcome& wire) {
-    return !wire.answered && (wire.error == asio::error::eof ||
-                              wire.error == asio::error::connection_reset ||
-                              wire.error == asio::error::broken_pipe);
+    return !wire.answered &&
+           (wire.error == asio::error::eof || wire.error == asio::error::connection_reset ||
+            wire.error == asio::error::broken_pipe);
 }
 
 std::string describe(const ControlServer& server, const http::WireOutcome& wire) {
@@ -62,7 +61,8 @@ std::string ControlClient::current() const {
     return host_port(as_endpoint(options_.servers[index_]));
 }
 
-std::shared_ptr<const http::ConnectPlan> ControlClient::plan_for(const ControlServer& server) const {
+std::shared_ptr<const http::ConnectPlan> ControlClient::plan_for(
+    const ControlServer& server) const {
     auto plan = std::make_shared<http::ConnectPlan>();
     plan->address = server.address;
     plan->port = server.port;

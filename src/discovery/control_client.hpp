@@ -3,7 +3,6 @@
 
 #include "../http/body_sink.hpp"
 #include "../http/connection.hpp"
-
 #include <failover/base/time.hpp>
 #include <failover/engine/call_control.hpp>
 #include <failover/engine/resolver.hpp>
@@ -78,9 +77,9 @@ public:
     /// replaced once for GET, PUT and DELETE.
     asio::awaitable<ControlReply> send(Request request, Duration limit);
 
-    /// The same, but the body of a 2xx response goes to `sink` as it arrives. `idle`: longest silence
-    /// between two reads; `limit`: longest time in all. Returns when the response has ended; its
-    /// end is complete only when the server ended it in order. `sink` outlives the call.
+    /// The same, but the body of a 2xx response goes to `sink` as it arrives. `idle`: longest
+    /// silence between two reads; `limit`: longest time in all. Returns when the response has
+    /// ended; its end is complete only when the server ended it in order. `sink` outlives the call.
     asio::awaitable<ControlReply> stream(Request request, Duration limit, Duration idle,
                                          http::BodySink& sink);
 
@@ -92,7 +91,8 @@ public:
 private:
     asio::awaitable<ControlReply> exchange(Request request, TimePoint until, Duration idle,
                                            http::BodySink* sink);
-    [[nodiscard]] std::shared_ptr<const http::ConnectPlan> plan_for(const ControlServer& server) const;
+    [[nodiscard]] std::shared_ptr<const http::ConnectPlan> plan_for(
+        const ControlServer& server) const;
 
     Options options_;
     std::shared_ptr<Resolver> resolver_;

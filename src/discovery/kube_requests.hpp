@@ -2,6 +2,7 @@
 #pragma once
 
 #include <failover/discovery/kubernetes/informer.hpp>
+#include <failover/discovery/percent_encode.hpp>
 #include <failover/message.hpp>
 
 #include <string>
@@ -17,25 +18,6 @@ struct KubeService {
 
 /// Slices of a page: servers answer in pieces, and 500 objects are what every client asks for.
 inline constexpr int slices_per_page = 500;
-
-/// RFC 3986 section 2.1: what is not unreserved becomes %XX.
-[[nodiscard]] inline std::string percent_encoded(std::string_view text) {
-    constexpr std::string_view digits = "0123456789ABCDEF";
-    constexpr std::string_view unreserved =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-    std::string out;
-    for (const char c : text) {
-        if (unreserved.find(c) != std::string_view::npos) {
-            out += c;
-            continue;
-        }
-        const auto byte = static_cast<unsigned char>(c);
-        out += '%';
-        out += digits[byte >> 4U];
-        out += digits[byte & 0xFU];
-    }
-    return out;
-}
 
 /// A request with the credentials. Neither a compressed answer nor a pretty-printed one is asked
 /// for.

@@ -45,8 +45,10 @@ void FailoverManager::Impl::start() {
     }
     for (Service& service : services_) {
         service.upstream->start();
-        start_watch(service, provider_of(service.config));
+        start_watch(service, provider_of(service));
+        start_registration(service);
     }
+    start_config_watch();
 }
 
 void FailoverManager::Impl::start_admin() {

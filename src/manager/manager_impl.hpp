@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "../discovery/self_registration.hpp"
+#include "../observe/admin_server.hpp"
 #include "call_runtime.hpp"
 #include "runtime.hpp"
-
-#include "../observe/admin_server.hpp"
-
 #include <failover/base/log.hpp>
 #include <failover/base/metrics.hpp>
 #include <failover/discovery/static_provider.hpp>
@@ -17,6 +16,8 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/strand.hpp>
 
+#include <cstdint>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -45,7 +46,8 @@ public:
     void register_provider(std::string name, std::shared_ptr<DiscoveryProvider> provider);
     asio::awaitable<void> register_endpoint(std::string service, Endpoint endpoint);
     asio::awaitable<void> deregister_endpoint(std::string service, std::string id);
-    /// Runs a coroutine to its end on the calling thread. Throws Error(would_deadlock) on an own one.
+    /// Runs a coroutine to its end on the calling thread. Throws Error(would_deadlock) on an own
+    /// one.
     void block_on(asio::awaitable<void> work);
 
     Subscription on_event(std::function<void(const Event&)> handler);
@@ -59,25 +61,44 @@ private:
         std::shared_ptr<http::HttpTransport> transport;
         std::shared_ptr<Upstream> upstream;
         std::shared_ptr<detail::CallRuntime> calls;
-        std::shared_ptr<DiscoveryProvider> provider; // null until it is registered
+        std::shared_ptr<DiscoveryProvider> built_in; // null: a static list, or the user's own
+        std::shared_ptr<DiscoveryProvider> provider; // in use; null until it is registered
         std::shared_ptr<asio::cancellation_signal> watch;
+        std::shared_ptr<discovery::SelfRegistration> registration; // null: announces nothing
+        std::shared_ptr<asio::cancellation_signal> registering;
     };
 
     Service make_service(const ServiceConfig& config, const Config& whole);
-    [[nodiscard]] std::shared_ptr<DiscoveryProvider> provider_of(const ServiceConfig& config) const;
+    [[nodiscard]] static std::uint64_t new_seed();
+    void make_discovery(Service& service, const ServiceConfig& config, const SelfConfig& self);
+    [[nodiscard]] discovery::Warn warner(const std::string& service);
+    [[nodiscard]] std::shared_ptr<DiscoveryProvider> provider_of(const Service& service) const;
     void start_watch(Service& service, std::shared_ptr<DiscoveryProvider> provider);
+    void start_static(Service& service);
     void stop_watch(Service& service);
+    void start_registration(Service& service);
+    void stop_registering(Service& service);
+    asio::awaitable<void> withdraw(std::vector<Service> services);
+    static asio::awaitable<void> follow_config(std::weak_ptr<Impl> weak, std::filesystem::path main,
+                                               std::filesystem::path directory);
+    void reload_file(const std::filesystem::path& main);
+    void start_config_watch();
+    void stop_config_watch();
     void close_service(Service& service);
     void start_admin();
     void alert(const std::string& service, const UnhealthyReport& report);
     void send_webhook(std::string url, const std::string& service, const UnhealthyReport& report);
     void join_threads();
+    std::vector<Service> take_announcing();
     void drain_on_executor(Duration limit);
     void finish_stop();
     [[nodiscard]] const Service& find(std::string_view name) const;
     /// Throws ConfigError with everything that would stop a manager from starting.
     static void require_usable(const Config& config);
     [[nodiscard]] static bool same_source(const Service& running, const ServiceConfig& wanted);
+    [[nodiscard]] static bool same_discovery(const ServiceConfig& now, const ServiceConfig& wanted);
+    void resume_discovery(Service& old, Service& service);
+    void withdraw_beside(const std::vector<Service>& before, const std::vector<Service>& next);
     /// Puts back into `config` what is read at the start only; says what of it would have changed.
     [[nodiscard]] std::string keep_fixed(Config& config) const;
     std::vector<Service> plan_services(const std::vector<Service>& before, const Config& config);
@@ -106,8 +127,10 @@ private:
     std::map<std::string, std::shared_ptr<DiscoveryProvider>, std::less<>> providers_;
     std::vector<Service> services_;
     std::vector<std::shared_ptr<CallControl>> webhooks_;
+    std::shared_ptr<asio::cancellation_signal> config_watch_; // null: nothing is watched
     Subscription log_subscription_;
     bool stopping_ = false;
+    std::once_flag withdrawn_;
     std::once_flag finished_;
 };
 

@@ -2,6 +2,7 @@
 #include "manager_impl.hpp"
 #include <failover/config/validate.hpp>
 
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
@@ -29,6 +30,15 @@ bool FailoverManager::Impl::same_source(const Service& running, const ServiceCon
            now.failover.max_connections == wanted.failover.max_connections &&
            now.failover.max_pending == wanted.failover.max_pending &&
            now.failover.idle_timeout == wanted.failover.idle_timeout;
+}
+
+/// Nothing differs that the provider or the registration was made of. What is polled follows the
+/// interval of the checks.
+bool FailoverManager::Impl::same_discovery(const ServiceConfig& now, const ServiceConfig& wanted) {
+    return now.consul == wanted.consul && now.kubernetes == wanted.kubernetes &&
+           now.registration == wanted.registration &&
+           now.health_check.interval == wanted.health_check.interval &&
+           (!now.registration.enabled || now.health_check == wanted.health_check);
 }
 
 std::string FailoverManager::Impl::keep_fixed(Config& config) const {
@@ -97,14 +107,17 @@ std::vector<FailoverManager::Impl::Service> FailoverManager::Impl::plan_services
             next.push_back(make_service(wanted, config));
         } else {
             next.push_back(*same);
+            if (!same_discovery(same->config, wanted)) {
+                make_discovery(next.back(), wanted, config_.service);
+            }
             next.back().config = wanted;
         }
     }
     return next;
 }
 
-void FailoverManager::Impl::apply_services(std::vector<Service>& before,
-                                           std::vector<Service>& next, const Config& config) {
+void FailoverManager::Impl::apply_services(std::vector<Service>& before, std::vector<Service>& next,
+                                           const Config& config) {
     const auto named = [](std::vector<Service>& list, const std::string& name) {
         return std::find_if(list.begin(), list.end(),
                             [&](const Service& one) { return one.config.name == name; });
@@ -127,12 +140,7 @@ void FailoverManager::Impl::apply_services(std::vector<Service>& before,
         if (old != before.end() && old->upstream == service.upstream) {
             service.upstream->reconfigure(service.config, config.service.zone,
                                           config.alerts.unhealthy_for);
-            if (service.provider == static_provider_) {
-                static_provider_->set(service.config.name, service.config.static_list.endpoints);
-            } else if (old->config.health_check.interval != service.config.health_check.interval) {
-                stop_watch(service); // it polls as often as checks are made
-                start_watch(service, service.provider);
-            }
+            resume_discovery(*old, service);
             continue;
         }
         if (old != before.end()) { // handles of the old one go on with the new one
@@ -140,7 +148,47 @@ void FailoverManager::Impl::apply_services(std::vector<Service>& before,
             service.calls = old->calls;
         }
         service.upstream->start();
-        start_watch(service, provider_of(service.config));
+        start_watch(service, provider_of(service));
+        start_registration(service);
+    }
+    withdraw_beside(before, next);
+}
+
+/// The upstream goes on: is there anything to change about where its endpoints come from?
+void FailoverManager::Impl::resume_discovery(Service& old, Service& service) {
+    const bool same = same_discovery(old.config, service.config);
+    const bool file =
+        !old.config.static_list.file.empty() || !service.config.static_list.file.empty();
+    if (service.provider == static_provider_ && !file) {
+        static_provider_->set(service.config.name, service.config.static_list.endpoints);
+    } else if (!same || file) {
+        stop_watch(service);
+        start_watch(service, provider_of(service));
+    }
+    if (service.registration != old.registration) {
+        start_registration(service);
+    }
+}
+
+/// Takes back what services announced that no longer do.
+void FailoverManager::Impl::withdraw_beside(const std::vector<Service>& before,
+                                            const std::vector<Service>& next) {
+    std::vector<Service> gone;
+    for (const Service& old : before) {
+        const bool kept = std::any_of(next.begin(), next.end(), [&](const Service& service) {
+            return service.registration == old.registration;
+        });
+        if (old.registration && !kept) {
+            gone.push_back(old);
+        }
+    }
+    if (!gone.empty()) {
+        auto work = [](std::shared_ptr<Impl> self,
+                       std::vector<Service> services) -> asio::awaitable<void> {
+            co_await self->withdraw(std::move(services));
+        };
+        asio::co_spawn(strand_, work(shared_from_this(), std::move(gone)),
+                       [](const std::exception_ptr&) {});
     }
 }
 

@@ -16,35 +16,11 @@
 // Services: how one is made, where its endpoints come from, what is registered there.
 
 namespace failover {
-namespace {
-
-using namespace std::chrono_literals;
-
-std::uint64_t new_seed() {
+std::uint64_t FailoverManager::Impl::new_seed() {
     static std::atomic<std::uint64_t> count{0};
     const auto now = static_cast<std::uint64_t>(Clock::now().time_since_epoch().count());
     return Rng{now ^ (count.fetch_add(1) << 40U)}.next();
 }
-
-const char* kind_name(ProviderKind kind) {
-    switch (kind) {
-        case ProviderKind::static_list:
-            return "static";
-        case ProviderKind::consul:
-            return "consul";
-        case ProviderKind::kubernetes:
-            return "kubernetes";
-        case ProviderKind::custom:
-            return "custom";
-    }
-    return "unknown";
-}
-
-std::string provider_name(const ServiceConfig& config) {
-    return config.kind == ProviderKind::custom ? config.provider_name : kind_name(config.kind);
-}
-
-} // namespace
 
 FailoverManager::Impl::Service FailoverManager::Impl::make_service(const ServiceConfig& config,
                                                                    const Config& whole) {
@@ -70,90 +46,14 @@ FailoverManager::Impl::Service FailoverManager::Impl::make_service(const Service
         .seed = new_seed()});
     service.calls = std::make_shared<detail::CallRuntime>(
         runtime_, config.name, detail::CallRuntime::Binding{service.upstream, service.transport});
+    make_discovery(service, config, whole.service);
     return service;
-}
-
-std::shared_ptr<DiscoveryProvider> FailoverManager::Impl::provider_of(
-    const ServiceConfig& config) const {
-    if (config.kind == ProviderKind::static_list) {
-        return static_provider_;
-    }
-    const std::lock_guard lock{mutex_};
-    const auto found = providers_.find(provider_name(config));
-    return found == providers_.end() ? nullptr : found->second;
-}
-
-void FailoverManager::Impl::start_watch(Service& service,
-                                        std::shared_ptr<DiscoveryProvider> provider) {
-    service.provider = std::move(provider);
-    if (!service.provider) {
-        const std::string name = provider_name(service.config);
-        service.upstream->discovery_lost("no provider \"" + name +
-                                         "\" is registered; call register_provider(\"" + name +
-                                         "\", ...)");
-        return;
-    }
-    const std::weak_ptr<Upstream> upstream = service.upstream;
-    const std::string& watched = service.config.kind == ProviderKind::static_list
-                                     ? service.config.name
-                                     : service.config.service_name;
-    SnapshotSink sink{watched, std::max(service.config.health_check.interval, Duration{1s}),
-                      [upstream](std::vector<Endpoint> endpoints) {
-                          if (const auto alive = upstream.lock()) {
-                              alive->set_endpoints(std::move(endpoints));
-                          }
-                      },
-                      [upstream](std::string reason) {
-                          if (const auto alive = upstream.lock()) {
-                              alive->discovery_lost(std::move(reason));
-                          }
-                      }};
-    if (service.provider == static_provider_) {
-        static_provider_->set(watched, service.config.static_list.endpoints);
-        static_provider_->attach(watched, std::move(sink));
-        for (const std::string& id : static_provider_->registered(watched)) {
-            service.upstream->mark_registered(id);
-        }
-        return;
-    }
-    service.watch = std::make_shared<asio::cancellation_signal>();
-    const auto keep = service.watch; // the slot must live as long as the coroutine
-    asio::co_spawn(
-        strand_, watch_loop(service.provider, std::move(sink), new_seed()),
-        asio::bind_cancellation_slot(keep->slot(), [keep](const std::exception_ptr&) {}));
-}
-
-void FailoverManager::Impl::stop_watch(Service& service) {
-    if (service.provider == static_provider_) {
-        static_provider_->detach(service.config.name);
-    }
-    if (service.watch) {
-        asio::post(strand_, [watch = std::move(service.watch)] {
-            watch->emit(asio::cancellation_type::terminal);
-        });
-    }
 }
 
 void FailoverManager::Impl::close_service(Service& service) {
     stop_watch(service);
+    stop_registering(service);
     service.upstream->stop();
-}
-
-void FailoverManager::Impl::register_provider(std::string name,
-                                              std::shared_ptr<DiscoveryProvider> provider) {
-    const std::lock_guard one_at_a_time{change_mutex_};
-    const std::lock_guard lock{mutex_};
-    providers_[name] = std::move(provider);
-    if (stopping_) {
-        return;
-    }
-    for (Service& service : services_) {
-        if (service.config.kind != ProviderKind::static_list &&
-            provider_name(service.config) == name) {
-            stop_watch(service);
-            start_watch(service, providers_[name]);
-        }
-    }
 }
 
 asio::awaitable<void> FailoverManager::Impl::register_endpoint(std::string service,

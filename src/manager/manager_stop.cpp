@@ -6,7 +6,9 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <thread>
 #include <utility>
 
@@ -45,6 +47,10 @@ void FailoverManager::Impl::stop() {
         drain_on_executor(drain_timeout_);
         return;
     }
+    // Before the calls drain: the sooner others stop coming, the better.
+    if (std::vector<Service> announcing = take_announcing(); !announcing.empty()) {
+        block_on(withdraw(std::move(announcing)));
+    }
     if (!runtime_->calls.wait_idle(drain_timeout_)) {
         runtime_->calls.abort_all();
         static_cast<void>(runtime_->calls.wait_idle(unwind_limit));
@@ -73,12 +79,26 @@ void FailoverManager::Impl::join_threads() {
     threads_.clear();
 }
 
+/// Those of the services that announce this process, the first time it is asked.
+std::vector<FailoverManager::Impl::Service> FailoverManager::Impl::take_announcing() {
+    std::vector<Service> announcing;
+    std::call_once(withdrawn_, [&] {
+        const std::lock_guard lock{mutex_};
+        std::copy_if(services_.begin(), services_.end(), std::back_inserter(announcing),
+                     [](const Service& service) { return service.registration != nullptr; });
+    });
+    return announcing;
+}
+
 void FailoverManager::Impl::drain_on_executor(Duration limit) {
-    if (runtime_->calls.idle()) {
+    std::vector<Service> announcing = take_announcing();
+    if (announcing.empty() && runtime_->calls.idle()) {
         finish_stop();
         return;
     }
-    auto drain = [](std::shared_ptr<Impl> self, Duration wait) -> asio::awaitable<void> {
+    auto drain = [](std::shared_ptr<Impl> self, std::vector<Service> services,
+                    Duration wait) -> asio::awaitable<void> {
+        co_await self->withdraw(std::move(services));
         asio::steady_timer timer{co_await asio::this_coro::executor};
         const TimePoint end = Clock::now() + wait;
         while (!self->runtime_->calls.idle() && Clock::now() < end) {
@@ -88,7 +108,8 @@ void FailoverManager::Impl::drain_on_executor(Duration limit) {
         self->runtime_->calls.abort_all();
         self->finish_stop();
     };
-    asio::co_spawn(strand_, drain(shared_from_this(), limit), [](const std::exception_ptr&) {});
+    asio::co_spawn(strand_, drain(shared_from_this(), std::move(announcing), limit),
+                   [](const std::exception_ptr&) {});
 }
 
 void FailoverManager::Impl::finish_stop() {
@@ -106,6 +127,7 @@ void FailoverManager::Impl::finish_stop() {
         for (Service& service : services) {
             close_service(service);
         }
+        stop_config_watch();
         if (admin_) {
             admin_->stop();
         }

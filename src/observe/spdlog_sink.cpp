@@ -88,6 +88,7 @@ LogLevel level_of(EventKind kind) {
     switch (kind) {
         case EventKind::alert: return LogLevel::error;
         case EventKind::endpoint_refused:
+        case EventKind::discovery_warning:
         case EventKind::endpoint_unhealthy:
         case EventKind::endpoint_ejected:
         case EventKind::breaker_opened:

@@ -61,12 +61,14 @@ BEGIN {
     peer["config>endpoint"]; peer["face:message.hpp>endpoint"]
     peer["face:call_options.hpp>face:message.hpp"]; peer["engine>discovery"]
     peer["face:manager.hpp>face:client.hpp"]
+    # JSON over HTTP: providers ask through the connections of calls.
+    peer["src/discovery>src/http"]
     peer["src/manager>face:client.hpp"]; peer["src/manager>face:manager.hpp"]
     peer["face:db.hpp>face:manager.hpp"]; peer["face:cache.hpp>face:manager.hpp"]
 
     allowed["^boost/beast"] = " src/http src/observe "
-    allowed["^(openssl/|boost/asio/ssl)"] = " src/http "
-    allowed["^yaml-cpp/"] = " src/config "
+    allowed["^(openssl/|boost/asio/ssl)"] = " src/discovery src/http "
+    allowed["^yaml-cpp/"] = " src/config src/discovery "
     allowed["^nlohmann/"] = " src/discovery src/observe "
     allowed["^(prometheus|spdlog)/"] = " src/observe "
     allowed["^pqxx"] = " src/postgres face:db.hpp "

@@ -37,6 +37,8 @@ enum class EventKind {
     /// The provider stopped answering; the last good set stays in use.
     discovery_lost,
     discovery_recovered,
+    /// A provider or a registration goes on, but not as one would think: `reason` says what to know.
+    discovery_warning,
     /// `reason` names what differs and only a restart applies; empty: nothing.
     config_reloaded,
     config_rejected,
@@ -101,6 +103,7 @@ inline const char* to_string(EventKind kind) noexcept {
         case EventKind::panic_ended: return "panic_ended";
         case EventKind::discovery_lost: return "discovery_lost";
         case EventKind::discovery_recovered: return "discovery_recovered";
+        case EventKind::discovery_warning: return "discovery_warning";
         case EventKind::config_reloaded: return "config_reloaded";
         case EventKind::config_rejected: return "config_rejected";
         case EventKind::alert: return "alert";

@@ -30,6 +30,11 @@ private:
 /// The same for text; has no place where fragments could be.
 [[nodiscard]] Config parse_config(std::string_view yaml);
 
+/// Endpoints from a YAML or JSON file: a list of URLs and maps as below a service's `endpoints`, alone
+/// or below a key of that name. Throws ConfigError with every problem found.
+/// Threads    safe; reads the environment, so no other thread may change it meanwhile.
+[[nodiscard]] std::vector<Endpoint> load_endpoints(const std::filesystem::path& file);
+
 /// Where the fragments of `config` are, which was loaded from `main`; empty when it names none.
 /// Threads    safe. Throws nothing but std::bad_alloc.
 [[nodiscard]] std::filesystem::path fragments_directory(const Config& config,

@@ -15,6 +15,7 @@ public:
     /// The secret itself; call it only where it is put on the wire.
     [[nodiscard]] const std::string& reveal() const noexcept { return value_; }
     [[nodiscard]] bool empty() const noexcept { return value_.empty(); }
+    bool operator==(const Secret&) const = default;
 
 private:
     std::string value_;

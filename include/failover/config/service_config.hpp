@@ -60,6 +60,7 @@ struct RegisterOptions {
     std::uint16_t port = 0;
     std::vector<std::string> tags{};
     std::map<std::string, std::string> metadata{};
+    bool operator==(const RegisterOptions&) const = default;
 };
 
 /// `consul`: the agent.
@@ -85,6 +86,7 @@ struct ConsulOptions {
     /// "http" or "https" to the agent. Default "http".
     std::string scheme = "http";
     TlsOptions tls{};
+    bool operator==(const ConsulOptions&) const = default;
 };
 
 /// `kubernetes`: EndpointSlices of one service.
@@ -97,6 +99,7 @@ struct KubernetesOptions {
     std::string kubernetes_namespace{};
     /// Named port, or a number. Default empty: the only or first one.
     std::string port_name{};
+    bool operator==(const KubernetesOptions&) const = default;
 };
 
 /// `static`: endpoints from the file itself.

@@ -26,8 +26,9 @@ TEST(ServiceQuery, names_what_the_configuration_asks_for) {
     options.tags = {"v2", "a=b"};
     EXPECT_EQ(path_of({.service = "web/x?"}, options),
               "/v1/health/service/web%2Fx%3F?tag=v2&tag=a%3Db&dc=dc%201&ns=team%26a");
-    EXPECT_EQ(scope_of(options), "?dc=dc%201&ns=team%26a");
-    EXPECT_EQ(scope_of({}), "");
+    EXPECT_EQ(agent_path("/v1/agent/service/", "a b", options),
+              "/v1/agent/service/a%20b?ns=team%26a");
+    EXPECT_EQ(agent_path("/v1/agent/service/", "a", {}), "/v1/agent/service/a");
 }
 
 TEST(ServiceQuery, blocks_only_with_an_index) {

@@ -126,7 +126,7 @@ TEST(EventLog, each_kind_has_the_level_it_deserves) {
     for (const EventKind bad :
          {EventKind::endpoint_unhealthy, EventKind::endpoint_ejected, EventKind::breaker_opened,
           EventKind::failed_over, EventKind::panic_started, EventKind::discovery_lost,
-          EventKind::config_rejected, EventKind::endpoint_refused}) {
+          EventKind::config_rejected, EventKind::endpoint_refused, EventKind::discovery_warning}) {
         EXPECT_EQ(level_of_kind(bad), "warning") << to_string(bad);
     }
     for (const EventKind good :

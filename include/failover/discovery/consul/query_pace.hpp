@@ -12,6 +12,16 @@
 
 namespace failover::discovery {
 
+/// What a good answer brought.
+enum class AnswerKind {
+    /// Something new, or the server held it for as long as it was asked to.
+    news,
+    /// Something changed that this client does not care about.
+    noise,
+    /// Nothing, and at once: the server does not hold answers.
+    nothing,
+};
+
 /// How a long-polling client keeps from flooding the server it asks.
 struct QueryPaceOptions {
     /// Queries that may follow each other at once after a quiet time. Range >= 1. Default 5.
@@ -19,8 +29,10 @@ struct QueryPaceOptions {
     /// Time in which the burst regains one. Range > 0. Default 100 ms: many changes become at most
     /// ten queries a second.
     Duration spacing = std::chrono::milliseconds{100};
-    /// Pauses after answers that came at once and changed nothing. Default 100 ms to 10 s.
-    BackoffOptions idle{.base = std::chrono::milliseconds{100}, .max = std::chrono::seconds{10}};
+    /// Pauses after answers that came at once and brought nothing. Default 100 ms to 10 s.
+    BackoffOptions nothing{.base = std::chrono::milliseconds{100}, .max = std::chrono::seconds{10}};
+    /// Pauses after answers that brought noise: news may hide in it. Default 100 ms to 1 s.
+    BackoffOptions noise{.base = std::chrono::milliseconds{100}, .max = std::chrono::seconds{1}};
     /// Pauses after failures. Default 0.5 s to 30 s.
     BackoffOptions failure{.base = std::chrono::milliseconds{500}, .max = std::chrono::seconds{30}};
     /// Share of the time that reading answers may take. Ratio. Range (0, 1]. Default 0.2: after one
@@ -46,15 +58,19 @@ public:
         return start - now;
     }
 
-    /// An answer came. `news`: it said something new, or the server held it as asked for; `cost`:
-    /// time that reading it took.
-    void on_answer(bool news, Duration cost) {
+    /// An answer came. `cost`: time that reading it took.
+    void on_answer(AnswerKind kind, Duration cost) {
         failures_ = 0;
-        idle_ = news ? 0 : idle_ + 1;
         const auto rest = static_cast<double>(cost.count()) * (1 / options_.busy_ratio - 1);
-        pause_ = std::max(
-            Duration{static_cast<Duration::rep>(rest)},
-            news ? Duration::zero() : half_jitter(backoff_limit(options_.idle, idle_ - 1)));
+        pause_ = Duration{static_cast<Duration::rep>(rest)};
+        if (kind == AnswerKind::news) {
+            empty_handed_ = 0;
+            return;
+        }
+        const BackoffOptions& pauses =
+            kind == AnswerKind::noise ? options_.noise : options_.nothing;
+        pause_ = std::max(pause_, half_jitter(backoff_limit(pauses, empty_handed_)));
+        ++empty_handed_;
     }
 
     /// No usable answer came.
@@ -62,7 +78,7 @@ public:
         // Full jitter: the clients that one agent's end cut off do not return together.
         pause_ = backoff(options_.failure, failures_, rng_);
         ++failures_;
-        idle_ = 0;
+        empty_handed_ = 0;
     }
 
     /// Failures since the last good answer.
@@ -80,7 +96,7 @@ private:
     TimePoint full_at_{};
     Duration pause_{};
     unsigned failures_ = 0;
-    unsigned idle_ = 0;
+    unsigned empty_handed_ = 0;
 };
 
 } // namespace failover::discovery

@@ -28,8 +28,6 @@ struct ServiceDefinition {
     HealthCheckOptions check{};
     /// Accept any certificate in checks over TLS.
     bool any_certificate = false;
-    /// Consul Enterprise namespace; empty: the token's.
-    std::string consul_namespace{};
 };
 
 namespace detail {
@@ -112,9 +110,6 @@ namespace detail {
     if (endpoint.weight != 1) {
         out += ",\"Weights\":{\"Passing\":" + std::to_string(endpoint.weight) + ",\"Warning\":1}";
     }
-    if (!service.consul_namespace.empty()) {
-        out += ",\"Namespace\":" + json_quoted(service.consul_namespace);
-    }
     if (service.check.active()) {
         out += ",\"Check\":" + detail::check_json(service);
     }
@@ -131,7 +126,6 @@ namespace detail {
     service.name = self.name.empty() ? config.service_name : self.name;
     service.check = config.health_check;
     service.any_certificate = !config.tls.verify;
-    service.consul_namespace = config.consul.consul_namespace;
     Endpoint& endpoint = service.endpoint;
     endpoint.address = options.address.empty() ? std::string{host_name} : options.address;
     endpoint.port = options.port != 0 ? options.port : self.port;

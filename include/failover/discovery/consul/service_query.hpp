@@ -3,6 +3,7 @@
 
 #include <failover/base/time.hpp>
 #include <failover/config/service_config.hpp>
+#include <failover/discovery/percent_encode.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -11,27 +12,6 @@
 #include <string_view>
 
 namespace failover::discovery {
-
-/// `text` with everything but RFC 3986's unreserved characters as %XX: fit for a path segment and
-/// for a value of a query.
-[[nodiscard]] inline std::string percent_encoded(std::string_view text) {
-    constexpr std::string_view unreserved =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-    constexpr std::string_view hex = "0123456789ABCDEF";
-    std::string out;
-    out.reserve(text.size());
-    for (const char c : text) {
-        if (unreserved.find(c) != std::string_view::npos) {
-            out += c;
-            continue;
-        }
-        const auto byte = static_cast<unsigned char>(c);
-        out += '%';
-        out += hex[byte >> 4U];
-        out += hex[byte & 0xFU];
-    }
-    return out;
-}
 
 /// A duration as Consul reads it: "60s", "1500ms". Rounded up to whole milliseconds.
 [[nodiscard]] inline std::string consul_duration(Duration duration) {
@@ -56,19 +36,14 @@ struct ServiceQuery {
     bool from_leader = false;
 };
 
-/// `?` and the parameters that every request of `options` carries; "" when there are none.
-[[nodiscard]] inline std::string scope_of(const ConsulOptions& options) {
-    std::string out;
-    if (!options.datacenter.empty()) {
-        out += "&dc=" + percent_encoded(options.datacenter);
-    }
-    if (!options.consul_namespace.empty()) {
-        out += "&ns=" + percent_encoded(options.consul_namespace);
-    }
-    if (!out.empty()) {
-        out.front() = '?';
-    }
-    return out;
+/// The path of `what` at the agent itself, for one instance: registering, looking, deregistering.
+[[nodiscard]] inline std::string agent_path(std::string_view what, std::string_view id,
+                                            const ConsulOptions& options) {
+    std::string out{what};
+    out += percent_encoded(id);
+    return options.consul_namespace.empty()
+               ? out
+               : out + "?ns=" + percent_encoded(options.consul_namespace);
 }
 
 /// The path of GET /v1/health/service for `query`. With `passing_only` an instance in state warning
@@ -87,10 +62,11 @@ struct ServiceQuery {
     for (const std::string& tag : options.tags) {
         out += "&tag=" + percent_encoded(tag);
     }
-    std::string scope = scope_of(options);
-    if (!scope.empty()) {
-        scope.front() = '&';
-        out += scope;
+    if (!options.datacenter.empty()) {
+        out += "&dc=" + percent_encoded(options.datacenter);
+    }
+    if (!options.consul_namespace.empty()) {
+        out += "&ns=" + percent_encoded(options.consul_namespace);
     }
     if (!out.empty()) {
         out.front() = '?';

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+#include "consul_agents.hpp"
+
+#include "../http/tls_context.hpp"
+#include <failover/base/error.hpp>
+#include <failover/config/url.hpp>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+namespace failover::discovery {
+namespace {
+
+constexpr std::uint16_t default_port = 8500;
+
+ControlServer parse_agent(const std::string& text, const ServiceConfig& config) {
+    std::optional<Url> url = parse_url(text);
+    if (!url) {
+        Url plain;
+        plain.scheme = config.consul.scheme;
+        plain.port = default_port;
+        if (failover::detail::parse_authority(text, plain)) {
+            url = plain;
+        }
+    }
+    if (!url) {
+        throw Error{
+            Failure{.code = make_error_code(Errc::bad_config),
+                    .service = config.name,
+                    .detail = "agent address \"" + escaped(text) + "\", allowed \"host:port\""}};
+    }
+    return {.scheme = url->scheme, .address = url->host, .port = url->port};
+}
+
+std::string name_of(const ControlServer& server) {
+    Endpoint endpoint;
+    endpoint.address = server.address;
+    endpoint.port = server.port;
+    return host_port(endpoint);
+}
+
+} // namespace
+
+ConsulAgents::ConsulAgents(const ServiceConfig& config, std::shared_ptr<Resolver> resolver,
+                           std::shared_ptr<asio::ssl::context> tls,
+                           std::function<void(std::string)> warn)
+    : options_{config.consul},
+      resolver_{std::move(resolver)},
+      warn_{std::move(warn)},
+      token_{config.consul} {
+    for (const std::string& address : options_.addresses) {
+        client_.servers.push_back(parse_agent(address, config));
+    }
+    if (client_.servers.empty()) {
+        client_.servers.push_back(parse_agent("localhost", config));
+    }
+    const bool secure = std::any_of(client_.servers.begin(), client_.servers.end(),
+                                    [](const ControlServer& one) { return one.scheme == "https"; });
+    if (secure && tls == nullptr) {
+        tls = http::make_tls_context(options_.tls, config.path + ".tls");
+    }
+    client_.tls = std::move(tls);
+    client_.server_name = options_.tls.server_name;
+    client_.verify = options_.tls.verify;
+    if (!warn_) {
+        warn_ = [](const std::string&) {};
+    }
+}
+
+ControlClient ConsulAgents::connect() const {
+    return ControlClient{client_, resolver_};
+}
+
+ControlClient ConsulAgents::connect_to(const std::string& address) const {
+    ControlClient::Options one = client_;
+    std::erase_if(one.servers,
+                  [&](const ControlServer& server) { return name_of(server) != address; });
+    return one.servers.empty() ? connect() : ControlClient{std::move(one), resolver_};
+}
+
+std::string ConsulAgents::authorise(Request& request) {
+    std::string problem = token_.refresh();
+    const Secret token = token_.get();
+    const std::lock_guard lock{mutex_};
+    if (std::exchange(token_problem_, problem) != problem && !problem.empty()) {
+        warn_("consul: " + problem + (token.empty() ? "" : "; the last good token stays in use"));
+    }
+    const bool configured = !options_.token_file.empty() || !token.empty();
+    if (!problem.empty() && (token.empty() || options_.token_file.empty())) {
+        return problem;
+    }
+    if (configured) {
+        request.headers.emplace_back("X-Consul-Token", token.reveal());
+    }
+    return {};
+}
+
+asio::awaitable<ControlReply> ConsulAgents::ask(Request request) {
+    ControlClient client = connect();
+    co_return co_await ask(client, std::move(request));
+}
+
+asio::awaitable<ControlReply> ConsulAgents::ask(ControlClient& client, Request request) {
+    ControlReply reply;
+    reply.problem = authorise(request);
+    if (!reply.problem.empty()) {
+        reply.error = make_error_code(Errc::invalid_request);
+        co_return reply;
+    }
+    for (std::size_t i = 0; i < client_.servers.size(); ++i) {
+        Request copy = request;
+        reply = co_await client.send(std::move(copy), answer_limit);
+        if (reply.error == asio::error::operation_aborted ||
+            (reply.complete() && reply.status() < 500)) {
+            break;
+        }
+        if (reply.complete() && i + 1 < client_.servers.size()) {
+            client.advance();
+        }
+    }
+    co_return reply;
+}
+
+std::string problem_of(const ControlReply& reply, const std::string& agent) {
+    if (!reply.complete()) {
+        return reply.problem;
+    }
+    if (reply.status() == 200) {
+        return {};
+    }
+    std::string out = agent + " answers " + std::to_string(reply.status());
+    std::string_view why = reply.response.body();
+    while (!why.empty() && (why.back() == '\n' || why.back() == '\r')) {
+        why.remove_suffix(1);
+    }
+    out += why.empty() ? "" : ": " + escaped(why);
+    if (reply.status() == 403) {
+        out += "; check the token and its policy";
+    }
+    return out;
+}
+
+} // namespace failover::discovery

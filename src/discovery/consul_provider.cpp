@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+#include "consul_provider.hpp"
+
+#include "consul_catalog.hpp"
+#include "consul_watch.hpp"
+#include <failover/base/error.hpp>
+#include <failover/discovery/consul/answer_doubt.hpp>
+#include <failover/discovery/consul/service_definition.hpp>
+
+#include <boost/asio/error.hpp>
+
+#include <random>
+#include <utility>
+
+namespace failover::discovery {
+namespace {
+
+/// Throws what an operation on `service` ended with; returns when it was a success.
+void demand(const ControlReply& reply, std::string problem, const std::string& service,
+            const std::string& operation) {
+    if (reply.error == asio::error::operation_aborted) {
+        throw boost::system::system_error{reply.error, "consul"};
+    }
+    if (problem.empty()) {
+        return;
+    }
+    // A 4xx says that the request is at fault, not Consul.
+    const bool refused = reply.complete() && reply.status() < 500 && reply.status() != 200;
+    const bool local = reply.error == Errc::invalid_request;
+    throw Error{Failure{.code = make_error_code(refused || local ? Errc::invalid_request
+                                                                 : Errc::discovery_unavailable),
+                        .service = service,
+                        .detail = "consul: " + operation + ": " + problem}};
+}
+
+std::uint64_t new_seed() {
+    std::random_device source;
+    return (std::uint64_t{source()} << 32U) | source();
+}
+
+} // namespace
+
+ConsulProvider::ConsulProvider(const ServiceConfig& config, std::shared_ptr<Resolver> resolver,
+                               std::shared_ptr<asio::ssl::context> tls,
+                               std::function<void(std::string)> warn)
+    : agents_{std::make_shared<ConsulAgents>(config, std::move(resolver), std::move(tls),
+                                             std::move(warn))},
+      checks_{config.health_check},
+      any_certificate_{!config.tls.verify} {}
+
+asio::awaitable<std::vector<Endpoint>> ConsulProvider::get_endpoints(std::string service) {
+    ControlClient client = agents_->connect();
+    Request request;
+    request.path = path_of(ServiceQuery{.service = service}, agents_->options());
+    const ControlReply reply = co_await agents_->ask(client, std::move(request));
+    demand(reply, problem_of(reply, client.current()), service, "reading its instances");
+    CatalogReading reading = read_health_service(reply.response.body(), agents_->options().tags);
+    std::string doubt = doubt_of(reply.response);
+    doubt = doubt.empty() ? reading.problem : doubt;
+    demand(reply, doubt.empty() ? "" : client.current() + ": " + doubt, service,
+           "reading its instances");
+    co_return std::move(reading.endpoints);
+}
+
+asio::awaitable<void> ConsulProvider::register_endpoint(std::string service, Endpoint endpoint) {
+    ControlClient client = agents_->connect();
+    if (endpoint.id.empty()) {
+        endpoint.id = host_port(endpoint);
+    }
+    const std::string id = endpoint.id;
+    Request request;
+    request.method = "PUT";
+    request.path = agent_path("/v1/agent/service/register", {}, agents_->options());
+    request.body = to_json(ServiceDefinition{.name = service,
+                                             .endpoint = std::move(endpoint),
+                                             .check = checks_,
+                                             .any_certificate = any_certificate_});
+    const ControlReply reply = co_await agents_->ask(client, std::move(request));
+    demand(reply, problem_of(reply, client.current()), service, "registering " + escaped(id));
+    const std::lock_guard lock{mutex_};
+    registered_at_[id] = client.current();
+}
+
+asio::awaitable<void> ConsulProvider::deregister_endpoint(std::string service, std::string id) {
+    std::string agent;
+    {
+        const std::lock_guard lock{mutex_};
+        const auto found = registered_at_.find(id);
+        agent = found == registered_at_.end() ? "" : found->second;
+    }
+    // Agents know their own instances only, and say 200 to the id of another.
+    ControlClient client = agent.empty() ? agents_->connect() : agents_->connect_to(agent);
+    Request request;
+    request.method = "PUT";
+    request.path = agent_path("/v1/agent/service/deregister/", id, agents_->options());
+    const ControlReply reply = co_await agents_->ask(client, std::move(request));
+    if (!reply.complete() || reply.status() != 404) { // newer agents say that they do not know it
+        demand(reply, problem_of(reply, client.current()), service, "deregistering " + escaped(id));
+    }
+    const std::lock_guard lock{mutex_};
+    registered_at_.erase(id);
+}
+
+asio::awaitable<void> ConsulProvider::health_check() {
+    ControlClient client = agents_->connect();
+    Request request;
+    request.path = "/v1/status/leader";
+    const ControlReply reply = co_await agents_->ask(client, std::move(request));
+    demand(reply, problem_of(reply, client.current()), {}, "asking for the leader");
+    const bool leader = reply.response.body().find_first_of("0123456789") != std::string_view::npos;
+    demand(reply, leader ? "" : client.current() + " knows no leader", {}, "asking for the leader");
+}
+
+asio::awaitable<void> ConsulProvider::watch(SnapshotSink sink) {
+    ConsulWatch watch{agents_, std::move(sink), checks_.interval, new_seed()};
+    co_await watch.run();
+}
+
+} // namespace failover::discovery

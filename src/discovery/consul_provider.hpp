@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "consul_agents.hpp"
+#include <failover/config/service_config.hpp>
+#include <failover/discovery/provider.hpp>
+#include <failover/engine/resolver.hpp>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace failover::discovery {
+
+/// The instances of services that Consul's agents know.
+///
+/// Threads    safe.
+/// Runs on    the awaiting coroutine's executor.
+/// Cancel     total.
+class ConsulProvider final : public DiscoveryProvider {
+public:
+    /// `tls` is used with https agents; null: made from `config.consul.tls`. `warn` is told what
+    /// people should know and no error says, from any thread. Throws Error or ConfigError when the
+    /// configuration cannot be used.
+    ConsulProvider(const ServiceConfig& config, std::shared_ptr<Resolver> resolver,
+                   std::shared_ptr<asio::ssl::context> tls, std::function<void(std::string)> warn);
+
+    /// One read that does not block. An empty list is returned as it is.
+    asio::awaitable<std::vector<Endpoint>> get_endpoints(std::string service) override;
+    /// At the agent that answers first, with the check that `health_check` describes.
+    asio::awaitable<void> register_endpoint(std::string service, Endpoint endpoint) override;
+    /// At the agent it was registered with by this object, if any.
+    asio::awaitable<void> deregister_endpoint(std::string service, std::string id) override;
+    /// Throws when no agent answers, or the one that does knows no leader.
+    asio::awaitable<void> health_check() override;
+    /// Blocking queries until cancelled. Failures are told to the sink and retried here.
+    asio::awaitable<void> watch(SnapshotSink sink) override;
+
+private:
+    std::shared_ptr<ConsulAgents> agents_; // a watch that is being cancelled still uses them
+    HealthCheckOptions checks_;
+    bool any_certificate_;
+    std::mutex mutex_;
+    std::map<std::string, std::string> registered_at_; // id: agent
+};
+
+} // namespace failover::discovery

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+#include "consul_registration.hpp"
+
+#include <failover/base/error.hpp>
+
+#include <boost/asio/error.hpp>
+#include <boost/asio/ip/host_name.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <random>
+#include <utility>
+
+namespace failover::discovery {
+namespace {
+
+std::string host_name() {
+    boost::system::error_code error;
+    std::string name = asio::ip::host_name(error);
+    return error || name.empty() ? "localhost" : name;
+}
+
+void throw_if_aborted(const ControlReply& reply) {
+    if (reply.error == asio::error::operation_aborted) {
+        throw boost::system::system_error{reply.error, "consul"};
+    }
+}
+
+} // namespace
+
+ConsulRegistration::ConsulRegistration(const SelfConfig& self, const ServiceConfig& config,
+                                       std::shared_ptr<Resolver> resolver,
+                                       std::shared_ptr<asio::ssl::context> tls,
+                                       std::function<void(std::string)> warn)
+    : agents_{config, std::move(resolver), std::move(tls), std::move(warn)},
+      definition_{definition_of_self(self, config, host_name())},
+      client_{agents_.connect()},
+      pace_{std::random_device{}()} {
+    if (definition_.endpoint.port == 0) {
+        throw Error{Failure{.code = make_error_code(Errc::bad_config),
+                            .service = config.name,
+                            .detail = "nothing can be registered without a port: set service.port "
+                                      "or register.port"}};
+    }
+}
+
+asio::awaitable<void> ConsulRegistration::run() {
+    asio::steady_timer timer{co_await asio::this_coro::executor};
+    for (;;) {
+        const Duration pause = pace_.before_next(Clock::now());
+        if (pause > Duration::zero()) {
+            timer.expires_after(pause);
+            co_await timer.async_wait(asio::use_awaitable);
+        }
+        {
+            const std::lock_guard lock{mutex_};
+            if (withdrawn_) {
+                co_return;
+            }
+        }
+        if (registered_) {
+            co_await look();
+        } else {
+            co_await announce();
+        }
+    }
+}
+
+asio::awaitable<void> ConsulRegistration::announce() {
+    ServiceDefinition now = definition_;
+    // What an agent forgot was passing a moment ago and need not wait for its first check. What it
+    // removed, because its check failed for too long, has to show that it lives.
+    if (agent_lost_) {
+        now.endpoint.status = EndpointStatus::healthy;
+    }
+    Request request;
+    request.method = "PUT";
+    request.path = agent_path("/v1/agent/service/register", {}, agents_.options());
+    request.body = to_json(now);
+    remember(client_.current()); // it may arrive even when the answer does not
+    const ControlReply reply = co_await agents_.ask(client_, std::move(request));
+    throw_if_aborted(reply);
+    std::string problem = problem_of(reply, client_.current());
+    if (!problem.empty()) {
+        fail(std::move(problem));
+        co_return;
+    }
+    remember(client_.current());
+    worked(agent_lost_ ? "registered again with " + client_.current() : std::string{});
+    registered_ = true;
+    agent_lost_ = false;
+    hash_.clear();
+    pace_.on_answer(AnswerKind::news, Duration::zero());
+}
+
+/// Waits at the agent until what it knows of this instance changes; an agent that cannot wait
+/// answers at once, and is asked less and less often.
+asio::awaitable<void> ConsulRegistration::look() {
+    Request request;
+    request.path = agent_path("/v1/agent/service/", definition_.endpoint.id, agents_.options());
+    const bool waits = !hash_.empty();
+    const Duration wait = agents_.options().wait;
+    if (waits) {
+        request.path += request.path.find('?') == std::string::npos ? '?' : '&';
+        request.path += "hash=" + percent_encoded(hash_) + "&wait=" + consul_duration(wait);
+    }
+    std::string problem = agents_.authorise(request);
+    if (!problem.empty()) {
+        fail(std::move(problem));
+        co_return;
+    }
+    const TimePoint sent = Clock::now();
+    const ControlReply reply =
+        co_await client_.send(std::move(request), longest_answer(waits ? wait : Duration::zero()));
+    throw_if_aborted(reply);
+    if (reply.complete() && reply.status() == 404) {
+        registered_ = false;
+        pace_.on_answer(AnswerKind::noise, Duration::zero());
+        co_return;
+    }
+    problem = problem_of(reply, client_.current());
+    if (!problem.empty()) {
+        if (reply.complete()) {
+            client_.advance();
+        }
+        fail(std::move(problem));
+        co_return;
+    }
+    worked({});
+    agent_lost_ = false; // it is back, and has not forgotten
+    const std::string hash{reply.response.header("X-Consul-ContentHash").value_or("")};
+    const bool news = (waits && Clock::now() - sent >= wait / 2) || hash != hash_;
+    hash_ = hash;
+    pace_.on_answer(news ? AnswerKind::news : AnswerKind::nothing, Duration::zero());
+}
+
+asio::awaitable<void> ConsulRegistration::withdraw() {
+    std::set<std::string> where;
+    {
+        const std::lock_guard lock{mutex_};
+        withdrawn_ = true;
+        where.swap(registered_at_);
+    }
+    for (const std::string& agent : where) {
+        ControlClient client = agents_.connect_to(agent);
+        Request request;
+        request.method = "PUT";
+        request.path =
+            agent_path("/v1/agent/service/deregister/", definition_.endpoint.id, agents_.options());
+        std::string problem = agents_.authorise(request);
+        if (problem.empty()) {
+            const ControlReply reply =
+                co_await client.send(std::move(request), std::chrono::seconds{3});
+            const bool unknown = reply.complete() && reply.status() == 404;
+            problem = unknown ? "" : problem_of(reply, agent);
+        }
+        if (!problem.empty()) {
+            agents_.warn("consul: " + escaped(definition_.endpoint.id) +
+                         " could not be deregistered: " + problem);
+        }
+    }
+}
+
+void ConsulRegistration::fail(std::string reason) {
+    agent_lost_ = agent_lost_ || registered_;
+    hash_.clear();
+    pace_.on_failure();
+    if (!std::exchange(failing_, true)) {
+        agents_.warn("consul: " + escaped(definition_.endpoint.id) +
+                     (registered_ ? ": the agent it is registered with is lost: "
+                                  : " could not be registered and is tried again: ") +
+                     reason);
+    }
+}
+
+void ConsulRegistration::worked(const std::string& what) {
+    if (std::exchange(failing_, false) || !what.empty()) {
+        agents_.warn("consul: " + escaped(definition_.endpoint.id) + ": " +
+                     (what.empty() ? "the agent answers again" : what));
+    }
+}
+
+void ConsulRegistration::remember(const std::string& agent) {
+    const std::lock_guard lock{mutex_};
+    registered_at_.insert(agent);
+}
+
+} // namespace failover::discovery

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "consul_agents.hpp"
+#include <failover/config/config.hpp>
+#include <failover/discovery/consul/check_limits.hpp>
+#include <failover/discovery/consul/query_pace.hpp>
+#include <failover/discovery/consul/service_definition.hpp>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+
+namespace failover::discovery {
+
+/// Keeps this process registered while it runs, as `service:`, `register:` and `health_check:` say.
+/// Whether it is enabled is the caller's to ask; consul_check_notices() says what Consul will make
+/// of the check.
+///
+/// Threads    run() by one coroutine; withdraw() after it has been cancelled, or beside it.
+/// Lifetime   outlives both.
+/// Cancel     total.
+class ConsulRegistration {
+public:
+    /// Throws Error (bad_config) when no port is configured or an agent's address is none.
+    ConsulRegistration(const SelfConfig& self, const ServiceConfig& config,
+                       std::shared_ptr<Resolver> resolver, std::shared_ptr<asio::ssl::context> tls,
+                       std::function<void(std::string)> warn);
+
+    /// Registers, then watches the agent and registers again whenever it no longer knows this
+    /// process. Failures are retried, and told of when they begin and end. Returns after
+    /// withdraw().
+    asio::awaitable<void> run();
+
+    /// Deregisters wherever run() has registered. Does not throw: what fails is told as a warning,
+    /// and Consul's own check removes the instance later.
+    asio::awaitable<void> withdraw();
+
+    /// What the agent is told.
+    [[nodiscard]] const ServiceDefinition& definition() const noexcept { return definition_; }
+
+private:
+    asio::awaitable<void> announce();
+    asio::awaitable<void> look();
+    void fail(std::string reason);
+    void worked(const std::string& what);
+    void remember(const std::string& agent);
+
+    ConsulAgents agents_;
+    ServiceDefinition definition_;
+    ControlClient client_;
+    QueryPace pace_;
+    std::string hash_;        // what the agent said last of this instance
+    bool registered_ = false; // as far as is known
+    bool agent_lost_ = false; // since the agent knew this instance
+    bool failing_ = false;    // and told of
+    std::mutex mutex_;        // guards what follows
+    std::set<std::string> registered_at_;
+    bool withdrawn_ = false;
+};
+
+} // namespace failover::discovery

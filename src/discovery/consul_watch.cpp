@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+#include "consul_watch.hpp"
+
+#include "consul_catalog.hpp"
+#include <failover/config/duration.hpp>
+#include <failover/discovery/consul/answer_doubt.hpp>
+#include <failover/endpoint/endpoint_set.hpp>
+
+#include <boost/asio/error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace failover::discovery {
+namespace {
+
+bool same_listing(const std::vector<Endpoint>& a, const std::vector<Endpoint>& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](const Endpoint& one, const Endpoint& other) {
+                          return same_description(one, other) && one.status == other.status;
+                      });
+}
+
+} // namespace
+
+ConsulWatch::ConsulWatch(std::shared_ptr<ConsulAgents> agents, SnapshotSink sink, Duration checks,
+                         std::uint64_t seed)
+    : agents_{std::move(agents)},
+      sink_{std::move(sink)},
+      client_{agents_->connect()},
+      pace_{seed},
+      guard_{RemovalGuardOptions::for_checks_every(checks)} {}
+
+asio::awaitable<void> ConsulWatch::run() {
+    asio::steady_timer timer{co_await asio::this_coro::executor};
+    for (;;) {
+        const Duration pause = pace_.before_next(Clock::now());
+        if (pause > Duration::zero()) {
+            timer.expires_after(pause);
+            co_await timer.async_wait(asio::use_awaitable);
+        }
+        co_await ask();
+    }
+}
+
+ServiceQuery ConsulWatch::next_query(TimePoint now) const {
+    ServiceQuery query{.service = sink_.service(), .index = index_.next()};
+    query.wait = agents_->options().wait;
+    if (const std::optional<TimePoint> until = guard_.until()) {
+        query.from_leader = true; // a follower may be what is wrong
+        query.wait = std::clamp(*until - now, Duration{}, query.wait);
+        if (query.wait <= Duration::zero()) {
+            query.index.reset();
+        }
+    }
+    return query;
+}
+
+asio::awaitable<void> ConsulWatch::ask() {
+    const TimePoint sent = Clock::now();
+    const ServiceQuery query = next_query(sent);
+    Request request;
+    request.path = path_of(query, agents_->options());
+    std::string refused = agents_->authorise(request);
+    if (!refused.empty()) {
+        fail(std::move(refused));
+        co_return;
+    }
+    const Duration limit = longest_answer(query.index ? query.wait : Duration::zero());
+    const ControlReply reply = co_await client_.send(std::move(request), limit);
+    if (reply.error == asio::error::operation_aborted) {
+        throw boost::system::system_error{reply.error, "consul"};
+    }
+    take(reply, query, sent);
+}
+
+void ConsulWatch::take(const ControlReply& reply, const ServiceQuery& query, TimePoint sent) {
+    const TimePoint received = Clock::now();
+    const std::string agent = client_.current();
+    std::string problem = problem_of(reply, agent);
+    CatalogReading reading;
+    if (problem.empty()) {
+        problem = doubt_of(reply.response);
+        if (problem.empty()) {
+            reading = read_health_service(reply.response.body(), agents_->options().tags);
+            problem = std::move(reading.problem);
+        }
+        problem = problem.empty() ? "" : agent + ": " + problem;
+    }
+    if (!problem.empty()) {
+        if (reply.complete()) {
+            client_.advance(); // it answers, so the client would go on asking it
+        }
+        fail(std::move(problem));
+        return;
+    }
+    if (std::exchange(answered_by_, agent) != agent && ever_published_) {
+        index_.forget();
+        guard_.on_loss();
+    }
+    tell_left_out(reading.left_out);
+    const IndexMove move = index_.on_answer(reply.response.header("X-Consul-Index"));
+    use(std::move(reading.endpoints), move, query, sent, received);
+}
+
+void ConsulWatch::use(std::vector<Endpoint> listed, IndexMove move, const ServiceQuery& query,
+                      TimePoint sent, TimePoint received) {
+    if (move == IndexMove::backwards) {
+        guard_.on_loss();
+    }
+    const std::size_t kept = guard_.kept();
+    const bool changed = publish(guard_.on_answer(std::move(listed), received));
+    tell_kept(kept);
+    // Half of the wait: a short one may end early by what an agent and this process round.
+    const bool held = query.index.has_value() && received - sent >= query.wait / 2;
+    const bool moved = move == IndexMove::forward || move == IndexMove::backwards;
+    const AnswerKind kind = changed || held || move == IndexMove::first ? AnswerKind::news
+                            : moved                                     ? AnswerKind::noise
+                                                                        : AnswerKind::nothing;
+    pace_.on_answer(kind, Clock::now() - received);
+}
+
+/// Returns whether it differs from the last one. An unchanged set is pushed only to say that the
+/// provider answers again.
+bool ConsulWatch::publish(std::vector<Endpoint> set) {
+    const bool changed = !ever_published_ || !same_listing(set, published_);
+    if (!ever_published_ && set.empty()) {
+        agents_->warn("consul: " + answered_by_ + " lists no instance of \"" +
+                      escaped(sink_.service()) +
+                      "\"; is one registered and passing, and may the token read it?");
+    }
+    if (changed || std::exchange(lost_, false)) {
+        lost_ = false;
+        published_ = set;
+        ever_published_ = true;
+        sink_.push(std::move(set));
+    }
+    return changed;
+}
+
+void ConsulWatch::fail(std::string reason) {
+    index_.on_failure();
+    guard_.on_loss();
+    pace_.on_failure();
+    lost_ = true;
+    sink_.lost("consul: " + std::move(reason));
+}
+
+void ConsulWatch::tell_left_out(const std::vector<std::string>& left_out) {
+    if (std::exchange(left_out_, left_out) == left_out || left_out.empty()) {
+        return;
+    }
+    constexpr std::size_t shown = 3;
+    std::string text = "consul: service \"" + escaped(sink_.service()) + "\": left out";
+    for (std::size_t i = 0; i < std::min(left_out.size(), shown); ++i) {
+        text += (i == 0 ? " " : "; ") + left_out[i];
+    }
+    if (left_out.size() > shown) {
+        text += "; and " + std::to_string(left_out.size() - shown) + " more";
+    }
+    agents_->warn(std::move(text));
+}
+
+void ConsulWatch::tell_kept(std::size_t before) {
+    const std::size_t now = guard_.kept();
+    const std::string who = "consul: service \"" + escaped(sink_.service()) + "\": ";
+    if (now > 0 && before == 0) {
+        const auto left = std::chrono::ceil<std::chrono::seconds>(*guard_.until() - Clock::now());
+        agents_->warn(who + std::to_string(now) + " of " + std::to_string(published_.size()) +
+                      " endpoints are suddenly not listed any more; they are kept for " +
+                      format_duration(left) + " unless they return");
+    } else if (now == 0 && before > 0) {
+        agents_->warn(who + "the list is believed again, with " +
+                      std::to_string(published_.size()) + " endpoints");
+    }
+}
+
+} // namespace failover::discovery

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "consul_agents.hpp"
+#include <failover/discovery/consul/blocking_index.hpp>
+#include <failover/discovery/consul/query_pace.hpp>
+#include <failover/discovery/consul/removal_guard.hpp>
+#include <failover/discovery/consul/service_query.hpp>
+#include <failover/discovery/provider.hpp>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace failover::discovery {
+
+/// Follows one service by blocking queries, one at a time.
+/// Threads    one coroutine.
+/// Cancel     total.
+class ConsulWatch {
+public:
+    /// `checks`: how often Consul checks the instances; decides how long doubtful removals wait.
+    ConsulWatch(std::shared_ptr<ConsulAgents> agents, SnapshotSink sink, Duration checks,
+                std::uint64_t seed);
+
+    /// Ends by cancellation only: failures are reported to the sink and retried.
+    asio::awaitable<void> run();
+
+private:
+    [[nodiscard]] ServiceQuery next_query(TimePoint now) const;
+    asio::awaitable<void> ask();
+    void take(const ControlReply& reply, const ServiceQuery& query, TimePoint sent);
+    void use(std::vector<Endpoint> listed, IndexMove move, const ServiceQuery& query,
+             TimePoint sent, TimePoint received);
+    bool publish(std::vector<Endpoint> set);
+    void fail(std::string reason);
+    void tell_left_out(const std::vector<std::string>& left_out);
+    void tell_kept(std::size_t before);
+
+    std::shared_ptr<ConsulAgents> agents_; // shared with the provider, which may end before
+    SnapshotSink sink_;
+    ControlClient client_;
+    BlockingIndex index_;
+    QueryPace pace_;
+    RemovalGuard guard_;
+    std::string answered_by_;
+    std::vector<Endpoint> published_;
+    bool ever_published_ = false;
+    bool lost_ = false; // the sink was told so, and not yet that it is over
+    std::vector<std::string> left_out_;
+};
+
+} // namespace failover::discovery

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+#include "self_registration.hpp"
+
+#include "consul_provider.hpp"
+#include "consul_registration.hpp"
+#include "kubernetes_provider.hpp"
+#include <failover/base/rng.hpp>
+#include <failover/config/load.hpp>
+#include <failover/config/validate.hpp>
+#include <failover/discovery/consul/check_limits.hpp>
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <utility>
+
+namespace failover::discovery {
+namespace {
+
+using namespace std::chrono_literals;
+
+class AtConsul final : public SelfRegistration {
+public:
+    AtConsul(const SelfConfig& self, const ServiceConfig& config,
+             std::shared_ptr<Resolver> resolver, Warn warn)
+        : registration_{self, config, std::move(resolver), nullptr, std::move(warn)} {}
+
+    asio::awaitable<void> run() override { return registration_.run(); }
+    asio::awaitable<void> withdraw() override { return registration_.withdraw(); }
+
+private:
+    ConsulRegistration registration_;
+};
+
+/// At a provider that keeps what it was told: announced until it worked, once.
+class AtProvider final : public SelfRegistration {
+public:
+    AtProvider(std::string service, Endpoint endpoint, std::shared_ptr<DiscoveryProvider> provider,
+               Warn warn)
+        : service_{std::move(service)},
+          endpoint_{std::move(endpoint)},
+          provider_{std::move(provider)},
+          warn_{std::move(warn)} {}
+
+    asio::awaitable<void> run() override {
+        asio::steady_timer timer{co_await asio::this_coro::executor};
+        Rng rng{static_cast<std::uint64_t>(Clock::now().time_since_epoch().count())};
+        Duration pause = 500ms;
+        for (std::string told;;) {
+            const std::string reason = co_await attempt();
+            if (reason.empty()) {
+                co_return;
+            }
+            if (reason != told) {
+                warn_("registration failed and is tried again: " + reason);
+                told = reason;
+            }
+            timer.expires_after(Duration{static_cast<Duration::rep>(
+                static_cast<double>(pause.count()) * (0.5 + rng.uniform() / 2))});
+            co_await timer.async_wait(asio::use_awaitable);
+            pause = std::min<Duration>(pause * 2, 30s);
+        }
+    }
+
+    asio::awaitable<void> withdraw() override {
+        try {
+            co_await provider_->deregister_endpoint(service_, endpoint_.id);
+        } catch (const std::exception& error) {
+            warn_(std::string{"deregistration failed: "} + error.what());
+        }
+    }
+
+private:
+    /// Empty: it worked.
+    asio::awaitable<std::string> attempt() {
+        try {
+            co_await provider_->register_endpoint(service_, endpoint_);
+        } catch (const std::exception& error) {
+            co_return error.what();
+        }
+        co_return std::string{};
+    }
+
+    std::string service_;
+    Endpoint endpoint_;
+    std::shared_ptr<DiscoveryProvider> provider_;
+    Warn warn_;
+};
+
+/// This process as an endpoint. Throws ConfigError when it has no address or port that others could
+/// call.
+Endpoint own_endpoint(const SelfConfig& self, const ServiceConfig& config) {
+    const RegisterOptions& registration = config.registration;
+    const std::string path = failover::detail::service_path(config) + ".register";
+    Endpoint endpoint;
+    endpoint.address = registration.address;
+    endpoint.port = registration.port != 0 ? registration.port : self.port;
+    endpoint.zone = self.zone;
+    endpoint.metadata = registration.metadata;
+    endpoint.id = registration.id;
+    if (endpoint.address.empty()) {
+        throw ConfigError{{ConfigIssue{
+            .key = path + ".address",
+            .message = "is needed: Kubernetes lists IP addresses, and which of this host's is "
+                       "meant cannot be guessed"}}};
+    }
+    if (endpoint.port == 0) {
+        throw ConfigError{
+            {ConfigIssue{.key = path + ".port", .message = "is needed, here or as service.port"}}};
+    }
+    if (endpoint.id.empty()) {
+        endpoint.id = self.name + '-' + endpoint.address + '-' + std::to_string(endpoint.port);
+    }
+    return endpoint;
+}
+
+} // namespace
+
+std::shared_ptr<DiscoveryProvider> make_provider(const ServiceConfig& config,
+                                                 std::shared_ptr<Resolver> resolver, Warn warn) {
+    switch (config.kind) {
+        case ProviderKind::consul:
+            return std::make_shared<ConsulProvider>(config, std::move(resolver), nullptr,
+                                                    std::move(warn));
+        case ProviderKind::kubernetes:
+            return std::make_shared<KubernetesProvider>(config, std::move(resolver),
+                                                        std::move(warn));
+        case ProviderKind::static_list:
+        case ProviderKind::custom:
+            break;
+    }
+    return nullptr;
+}
+
+std::shared_ptr<SelfRegistration> make_registration(const SelfConfig& self,
+                                                    const ServiceConfig& config,
+                                                    std::shared_ptr<DiscoveryProvider> provider,
+                                                    std::shared_ptr<Resolver> resolver, Warn warn) {
+    if (!config.registration.enabled) {
+        return nullptr;
+    }
+    if (config.kind == ProviderKind::consul) {
+        const std::string path = failover::detail::service_path(config) + ".health_check";
+        for (std::string& notice : consul_check_notices(config.health_check, path)) {
+            warn(std::move(notice));
+        }
+        return std::make_shared<AtConsul>(self, config, std::move(resolver), std::move(warn));
+    }
+    return std::make_shared<AtProvider>(config.service_name, own_endpoint(self, config),
+                                        std::move(provider), std::move(warn));
+}
+
+} // namespace failover::discovery
