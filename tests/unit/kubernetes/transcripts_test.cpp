@@ -110,11 +110,10 @@ std::string after_watch(const RecordedExchange& exchange) {
     now = recorded_start + std::chrono::duration_cast<Duration>(exchange.ended);
     const WatchEnd end = watch_end_of(reply, db, lines.pending() > 0);
     informer.on_watch_ended(end, now);
-    using Type = WatchEvent::Type;
     std::string what =
-        "A" + std::to_string(seen[Type::added]) + " M" + std::to_string(seen[Type::modified]) +
-        " D" + std::to_string(seen[Type::deleted]) + " B" + std::to_string(seen[Type::bookmark]) +
-        " E" + std::to_string(seen[Type::error]);
+        "A" + std::to_string(seen[WatchEvent::Type::added]) + " M" + std::to_string(seen[WatchEvent::Type::modified]) +
+        " D" + std::to_string(seen[WatchEvent::Type::deleted]) + " B" + std::to_string(seen[WatchEvent::Type::bookmark]) +
+        " E" + std::to_string(seen[WatchEvent::Type::error]);
     if (end.how == WatchEnd::How::refused) {
         what = end.failure.reason;
     }

@@ -98,6 +98,7 @@ inline Endpoint as_endpoint(const SliceEndpoint& entry, std::string address,
             endpoint.metadata.emplace(key, value);
         }
     };
+    endpoint.id = host_port(endpoint);
     note("node", entry.node);
     note("pod", entry.target_name);
     note("hostname", entry.hostname);
