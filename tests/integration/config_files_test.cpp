@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+#include "support/config_text.hpp"
+#include "support/events.hpp"
+#include "support/scripted_server.hpp"
+#include "support/temp_dir.hpp"
+
+#include <failover/failover.hpp>
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+// Files that change while a manager runs: endpoint files, the configuration and its fragments.
+
+namespace config_files_test {
+
+using namespace failover;
+using namespace failover::test;
+using namespace std::chrono_literals;
+
+class Files : public ::testing::Test {
+protected:
+    /// Replaced, as an editor does it: nobody reads half of it.
+    void write(const std::string& name, const std::string& text) const {
+        std::ofstream{dir_ / (name + ".new")} << text;
+        std::filesystem::rename(dir_ / (name + ".new"), dir_ / name);
+    }
+    [[nodiscard]] std::string path(const std::string& name) const { return (dir_ / name).string(); }
+
+    static std::vector<std::string> ids(FailoverManager& manager) {
+        std::vector<std::string> ids;
+        for (const Endpoint& endpoint : manager.endpoints("users")) {
+            ids.push_back(endpoint.id);
+        }
+        return ids;
+    }
+
+    TempDir dir_;
+};
+
+class EndpointFile : public Files {
+protected:
+    [[nodiscard]] Config config(const std::string& more = "") const {
+        return parse_config("failover:\n  services:\n    users:\n      file: \"" +
+                            path("endpoints.yaml") + "\"\n" + more +
+                            "      health_check: {type: none}\n");
+    }
+};
+
+using Ids = std::vector<std::string>;
+
+TEST_F(EndpointFile, is_followed) {
+    ScriptedServer one;
+    ScriptedServer two;
+    write("endpoints.yaml", "- http://" + one.id() + "\n");
+    FailoverManager manager{config()};
+    FailoverClient client = manager.client("users");
+    EXPECT_EQ(client.get("/x").endpoint().id, one.id());
+    write("endpoints.yaml", "endpoints:\n  - {url: \"http://" + two.id() +
+                                "\", weight: 7, priority: 2, zone: z}\n");
+    ASSERT_TRUE(wait_until([&] { return ids(manager) == Ids{two.id()}; }));
+    const Endpoint seen = manager.endpoints("users").at(0);
+    EXPECT_EQ(seen.weight, 7U);
+    EXPECT_EQ(seen.priority, 2U);
+    EXPECT_EQ(seen.zone, "z");
+    EXPECT_EQ(client.get("/x").endpoint().id, two.id());
+}
+
+TEST_F(EndpointFile, may_be_json_and_adds_to_what_is_listed) {
+    ScriptedServer one;
+    ScriptedServer two;
+    write("endpoints.yaml", "[{\"address\": \"127.0.0.1\", \"port\": " +
+                                std::to_string(two.port()) + "}]");
+    FailoverManager manager{config("      endpoints: [\"http://" + one.id() + "\"]\n")};
+    EXPECT_TRUE(wait_until([&] { return ids(manager) == Ids{one.id(), two.id()}; }));
+}
+
+TEST_F(EndpointFile, that_is_missing_fails_calls_with_its_name_and_may_come_later) {
+    ScriptedServer one;
+    FailoverManager manager{config()};
+    FailoverClient client = manager.client("users");
+    const Result<Response> result = client.try_get("/x", {.deadline = 100ms});
+    ASSERT_FALSE(result);
+    EXPECT_TRUE(result.error() == Errc::discovery_unavailable) << result.error();
+    EXPECT_NE(result.error().detail.find("endpoints.yaml"), std::string::npos) << result.error();
+    write("endpoints.yaml", "- http://" + one.id() + "\n");
+    EXPECT_EQ(client.get("/x").status(), 200);
+}
+
+TEST_F(EndpointFile, that_turns_bad_keeps_the_last_good_set) {
+    ScriptedServer one;
+    write("endpoints.yaml", "- http://" + one.id() + "\n");
+    FailoverManager manager{config()};
+    const EventLog events{manager};
+    EXPECT_EQ(manager.client("users").get("/x").status(), 200);
+    write("endpoints.yaml", "- ftp://h:1\n- {weight: x}\n");
+    ASSERT_TRUE(events.wait_for(EventKind::discovery_lost));
+    EXPECT_EQ(ids(manager), Ids{one.id()});
+    EXPECT_EQ(manager.client("users").get("/x").status(), 200);
+    write("endpoints.yaml", "- http://" + one.id() + "\n");
+    EXPECT_TRUE(events.wait_for(EventKind::discovery_recovered));
+}
+
+class WatchedConfig : public Files {
+protected:
+    WatchedConfig() {
+        std::filesystem::create_directory(dir_ / "parts");
+        write("config.yaml", main_file(one_.id()));
+    }
+
+    static std::string main_file(const std::string& endpoint) {
+        return "config: {providers: {file: {path: parts}}}\n"
+               "logging: {providers: {console: {level: error}}}\n"
+               "failover:\n  services:\n    users:\n      endpoints: [\"http://" +
+               endpoint + "\"]\n      health_check: {type: none}\n";
+    }
+    static std::string fragment(const std::string& endpoint) {
+        return "failover: {services: {users: {endpoints: [\"http://" + endpoint + "\"]}}}\n";
+    }
+
+    ScriptedServer one_;
+    ScriptedServer two_;
+};
+
+TEST_F(WatchedConfig, a_fragment_that_appears_changes_or_goes_is_applied) {
+    FailoverManager manager{path("config.yaml")};
+    EXPECT_EQ(ids(manager), Ids{one_.id()});
+    write("parts/a.yaml", fragment(two_.id()));
+    EXPECT_TRUE(wait_until([&] { return ids(manager) == Ids{two_.id()}; }));
+    std::filesystem::remove(dir_ / "parts/a.yaml");
+    EXPECT_TRUE(wait_until([&] { return ids(manager) == Ids{one_.id()}; }));
+}
+
+TEST_F(WatchedConfig, so_is_the_main_file) {
+    FailoverManager manager{path("config.yaml")};
+    write("config.yaml", main_file(two_.id()));
+    EXPECT_TRUE(wait_until([&] { return ids(manager) == Ids{two_.id()}; }));
+}
+
+TEST_F(WatchedConfig, a_bad_fragment_changes_nothing_and_is_named) {
+    FailoverManager manager{path("config.yaml")};
+    const EventLog events{manager};
+    EXPECT_EQ(manager.client("users").get("/x").status(), 200);
+    write("parts/bad.yaml", "failover: {services: {users: {endpoints: [nonsense]}}}\n");
+    ASSERT_TRUE(events.wait_for(EventKind::config_rejected));
+    for (const Event& event : events.all()) {
+        if (event.kind == EventKind::config_rejected) {
+            EXPECT_NE(event.reason.find("parts/bad.yaml:1"), std::string::npos) << event.reason;
+        }
+    }
+    EXPECT_EQ(manager.client("users").get("/x").endpoint().id, one_.id());
+    EXPECT_EQ(one_.connections(), 1U);
+    write("parts/bad.yaml", fragment(two_.id()));
+    EXPECT_TRUE(wait_until([&] { return ids(manager) == Ids{two_.id()}; }));
+}
+
+TEST_F(WatchedConfig, one_that_cannot_be_used_at_the_start_refuses_the_start) {
+    write("parts/bad.yaml", "nonsense: 1\n");
+    EXPECT_THROW(FailoverManager{path("config.yaml")}, ConfigError);
+}
+
+} // namespace config_files_test

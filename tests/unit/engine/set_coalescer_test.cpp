@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+#include <failover/engine/set_coalescer.hpp>
+
+#include <boost/asio/io_context.hpp>
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace failover {
+namespace set_coalescer_test {
+
+using namespace std::chrono_literals;
+
+TEST(CoalescingGap, leaves_nine_tenths_of_the_time_free_and_half_a_second_at_most) {
+    EXPECT_EQ(coalescing_gap(Duration::zero()), Duration{1ms});
+    EXPECT_EQ(coalescing_gap(4ms), Duration{36ms});
+    EXPECT_EQ(coalescing_gap(1s), Duration{500ms});
+}
+
+/// Sets of one endpoint, told apart by its port. Applying one takes 5 ms, so that another is not due
+/// for 45.
+class Coalescing : public ::testing::Test {
+protected:
+    static SetCoalescer::Set set(std::uint16_t port) {
+        Endpoint endpoint;
+        endpoint.port = port;
+        return SetCoalescer::Set(1, endpoint);
+    }
+
+    asio::io_context io;
+    std::vector<std::uint16_t> applied;
+    std::shared_ptr<SetCoalescer> coalescer =
+        std::make_shared<SetCoalescer>(io.get_executor(), [this](SetCoalescer::Set now) {
+            for (const TimePoint end = Clock::now() + 5ms; Clock::now() < end;) {
+            }
+            applied.push_back(now.front().port);
+        });
+};
+
+using Ports = std::vector<std::uint16_t>;
+
+TEST_F(Coalescing, applies_the_first_at_once_and_of_a_flood_the_last) {
+    coalescer->push(set(1));
+    EXPECT_EQ(applied, Ports{1});
+    for (std::uint16_t port = 2; port < 100; ++port) {
+        coalescer->push(set(port));
+    }
+    EXPECT_EQ(applied, Ports{1}) << "none of the others is due";
+    io.run();
+    EXPECT_EQ(applied, (Ports{1, 99}));
+}
+
+TEST_F(Coalescing, applies_what_waits_when_told_to) {
+    coalescer->push(set(1));
+    coalescer->push(set(2));
+    coalescer->settle();
+    EXPECT_EQ(applied, (Ports{1, 2}));
+    io.run();
+    EXPECT_EQ(applied, (Ports{1, 2}));
+}
+
+TEST_F(Coalescing, a_set_that_arrives_while_one_is_applied_comes_after_it) {
+    bool pushed = false;
+    auto nested = std::make_shared<SetCoalescer>(io.get_executor(), [&](SetCoalescer::Set now) {
+        applied.push_back(now.front().port);
+        if (!pushed) {
+            pushed = true;
+            coalescer->push(set(2));
+        }
+    });
+    coalescer.swap(nested);
+    coalescer->push(set(1));
+    EXPECT_EQ(applied, Ports{1});
+    io.run();
+    EXPECT_EQ(applied, (Ports{1, 2}));
+}
+
+TEST_F(Coalescing, what_waits_is_dropped_with_it) {
+    coalescer->push(set(1));
+    coalescer->push(set(2));
+    coalescer.reset();
+    io.run();
+    EXPECT_EQ(applied, Ports{1});
+}
+
+} // namespace set_coalescer_test
+} // namespace failover
