@@ -35,7 +35,6 @@ ConsulRegistration::ConsulRegistration(const SelfConfig& self, const ServiceConf
                                        std::function<void(std::string)> warn)
     : agents_{config, std::move(resolver), std::move(tls), std::move(warn)},
       definition_{definition_of_self(self, config, host_name())},
-      client_{agents_.connect()},
       pace_{std::random_device{}()} {
     if (definition_.endpoint.port == 0) {
         throw Error{Failure{.code = make_error_code(Errc::bad_config),
@@ -47,6 +46,7 @@ ConsulRegistration::ConsulRegistration(const SelfConfig& self, const ServiceConf
 
 asio::awaitable<void> ConsulRegistration::run() {
     asio::steady_timer timer{co_await asio::this_coro::executor};
+    ControlClient client = agents_.connect();
     for (;;) {
         const Duration pause = pace_.before_next(Clock::now());
         if (pause > Duration::zero()) {
@@ -60,14 +60,14 @@ asio::awaitable<void> ConsulRegistration::run() {
             }
         }
         if (registered_) {
-            co_await look();
+            co_await look(client);
         } else {
-            co_await announce();
+            co_await announce(client);
         }
     }
 }
 
-asio::awaitable<void> ConsulRegistration::announce() {
+asio::awaitable<void> ConsulRegistration::announce(ControlClient& client) {
     ServiceDefinition now = definition_;
     // What an agent forgot was passing a moment ago and need not wait for its first check. What it
     // removed, because its check failed for too long, has to show that it lives.
@@ -78,16 +78,16 @@ asio::awaitable<void> ConsulRegistration::announce() {
     request.method = "PUT";
     request.path = agent_path("/v1/agent/service/register", {}, agents_.options());
     request.body = to_json(now);
-    remember(client_.current()); // it may arrive even when the answer does not
-    const ControlReply reply = co_await agents_.ask(client_, std::move(request));
+    remember(client.current()); // it may arrive even when the answer does not
+    const ControlReply reply = co_await agents_.ask(client, std::move(request));
     throw_if_aborted(reply);
-    std::string problem = problem_of(reply, client_.current());
+    std::string problem = problem_of(reply, client.current());
     if (!problem.empty()) {
         fail(std::move(problem));
         co_return;
     }
-    remember(client_.current());
-    worked(agent_lost_ ? "registered again with " + client_.current() : std::string{});
+    remember(client.current());
+    worked(agent_lost_ ? "registered again with " + client.current() : std::string{});
     registered_ = true;
     agent_lost_ = false;
     hash_.clear();
@@ -96,7 +96,7 @@ asio::awaitable<void> ConsulRegistration::announce() {
 
 /// Waits at the agent until what it knows of this instance changes; an agent that cannot wait
 /// answers at once, and is asked less and less often.
-asio::awaitable<void> ConsulRegistration::look() {
+asio::awaitable<void> ConsulRegistration::look(ControlClient& client) {
     Request request;
     request.path = agent_path("/v1/agent/service/", definition_.endpoint.id, agents_.options());
     const bool waits = !hash_.empty();
@@ -112,17 +112,17 @@ asio::awaitable<void> ConsulRegistration::look() {
     }
     const TimePoint sent = Clock::now();
     const ControlReply reply =
-        co_await client_.send(std::move(request), longest_answer(waits ? wait : Duration::zero()));
+        co_await client.send(std::move(request), longest_answer(waits ? wait : Duration::zero()));
     throw_if_aborted(reply);
     if (reply.complete() && reply.status() == 404) {
         registered_ = false;
         pace_.on_answer(AnswerKind::noise, Duration::zero());
         co_return;
     }
-    problem = problem_of(reply, client_.current());
+    problem = problem_of(reply, client.current());
     if (!problem.empty()) {
         if (reply.complete()) {
-            client_.advance();
+            client.advance();
         }
         fail(std::move(problem));
         co_return;

@@ -42,15 +42,15 @@ public:
     [[nodiscard]] const ServiceDefinition& definition() const noexcept { return definition_; }
 
 private:
-    asio::awaitable<void> announce();
-    asio::awaitable<void> look();
+    // `client` is run()'s: its connection must not outlive the context that run() runs on.
+    asio::awaitable<void> announce(ControlClient& client);
+    asio::awaitable<void> look(ControlClient& client);
     void fail(std::string reason);
     void worked(const std::string& what);
     void remember(const std::string& agent);
 
     ConsulAgents agents_;
     ServiceDefinition definition_;
-    ControlClient client_;
     QueryPace pace_;
     std::string hash_;        // what the agent said last of this instance
     bool registered_ = false; // as far as is known
