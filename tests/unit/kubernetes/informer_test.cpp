@@ -14,7 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using How = WatchEnd::How;
-using Type = WatchEvent::Type;
+using EventType = WatchEvent::Type;
 
 Slice small_slice(std::string name, std::string version, std::string address = "10.0.0.1") {
     return {.name = std::move(name),
@@ -53,12 +53,12 @@ struct Stepper {
         EXPECT_TRUE(informer.take_publication(now));
         return next<WatchSlices>();
     }
-    void event(Type type, Slice slice) {
+    void event(EventType type, Slice slice) {
         informer.on_event({.type = type, .slice = std::move(slice)}, now);
     }
     void error_event(int code, bool too_large = false) {
         informer.on_event(
-            {.type = Type::error,
+            {.type = EventType::error,
              .status = {.code = code, .message = "m", .version_too_large = too_large}},
             now);
     }
@@ -210,11 +210,11 @@ TEST(Informer, asks_the_memory_of_the_server_when_the_newest_state_cannot_be_had
 TEST(Informer, applies_events_at_once_and_publishes_after_a_short_silence) {
     Stepper step;
     step.sync();
-    step.event(Type::modified, small_slice("a", "101", "10.0.0.2"));
+    step.event(EventType::modified, small_slice("a", "101", "10.0.0.2"));
     EXPECT_EQ(step.informer.table().slices().at("a").endpoints[0].address, "10.0.0.2");
     EXPECT_FALSE(step.published());
     step.now += 20ms;
-    step.event(Type::added, small_slice("b", "102"));
+    step.event(EventType::added, small_slice("b", "102"));
     EXPECT_EQ(step.informer.publish_at(), step.now + 100ms);
     step.now += 100ms;
     EXPECT_TRUE(step.published());
@@ -226,7 +226,7 @@ TEST(Informer, publishes_within_the_cap_while_events_never_pause) {
     step.sync();
     const TimePoint begun = step.now;
     while (!step.published() && step.now < begun + 5s) {
-        step.event(Type::modified, small_slice("a", "101"));
+        step.event(EventType::modified, small_slice("a", "101"));
         step.now += 10ms;
     }
     EXPECT_GE(step.now - begun, 490ms);
@@ -237,7 +237,7 @@ TEST(Informer, a_bookmark_moves_the_version_and_clears_nothing) {
     Stepper step;
     step.sync();
     step.now += 60s;
-    step.event(Type::bookmark, {.resource_version = "336"});
+    step.event(EventType::bookmark, {.resource_version = "336"});
     EXPECT_FALSE(step.informer.publish_at().has_value());
     EXPECT_EQ(step.informer.table().slices().size(), 1U);
     step.ended(How::clean);
@@ -247,7 +247,7 @@ TEST(Informer, a_bookmark_moves_the_version_and_clears_nothing) {
 TEST(Informer, a_deletion_moves_the_version_too) {
     Stepper step;
     step.sync();
-    step.event(Type::deleted, small_slice("a", "297"));
+    step.event(EventType::deleted, small_slice("a", "297"));
     EXPECT_TRUE(step.informer.table().empty());
     step.ended(How::clean);
     EXPECT_EQ(step.next<WatchSlices>().resource_version, "297");
@@ -331,7 +331,7 @@ TEST(Informer, a_watch_that_ends_at_once_without_a_line_is_a_failure) {
 TEST(Informer, goes_on_from_where_it_was_after_a_cut) {
     Stepper step;
     step.sync();
-    step.event(Type::added, small_slice("b", "150"));
+    step.event(EventType::added, small_slice("b", "150"));
     step.now += 10s;
     step.ended(How::cut);
     EXPECT_FALSE(step.reported());
@@ -364,7 +364,7 @@ TEST(Informer, a_server_that_is_gone_is_reported_and_a_list_tells_that_it_is_bac
 TEST(Informer, news_before_a_failure_are_published_before_it_is_reported) {
     Stepper step;
     step.sync();
-    step.event(Type::added, small_slice("b", "150"));
+    step.event(EventType::added, small_slice("b", "150"));
     step.ended(How::unreachable);
     EXPECT_TRUE(step.published());
     EXPECT_TRUE(step.reported());
@@ -394,7 +394,7 @@ TEST(Informer, polls_when_it_may_list_and_not_watch) {
     }
     EXPECT_LE(last, 30s);
     step.now += 2s;
-    step.event(Type::bookmark, {.resource_version = "101"});
+    step.event(EventType::bookmark, {.resource_version = "101"});
     EXPECT_TRUE(step.published());
 }
 
