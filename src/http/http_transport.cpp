@@ -2,7 +2,6 @@
 #include "http_transport.hpp"
 
 #include "tls_context.hpp"
-
 #include <failover/base/errc.hpp>
 #include <failover/config/validate.hpp>
 
@@ -41,7 +40,9 @@ bool peer_closed(const error_code& error) {
 }
 
 /// A kept connection that the server had closed, seen only as we used it (RFC 9112 section 9.3.1).
-bool found_stale(const WireOutcome& wire) { return !wire.answered && peer_closed(wire.error); }
+bool found_stale(const WireOutcome& wire) {
+    return !wire.answered && peer_closed(wire.error);
+}
 
 bool expected(const HealthCheckOptions& options, int status) {
     return std::any_of(options.expected_status.begin(), options.expected_status.end(),
@@ -87,16 +88,18 @@ std::shared_ptr<const ConnectPlan> HttpTransport::plan_for(const Endpoint& endpo
     plan->idle_timeout = idle_timeout_;
     if (endpoint.scheme == "https") {
         plan->tls = tls();
-        plan->server_name =
-            tls_options_.server_name.empty() ? endpoint.address : tls_options_.server_name;
+        // No certificate names a zone of this host.
+        plan->server_name = tls_options_.server_name.empty()
+                                ? endpoint.address.substr(0, endpoint.address.find('%'))
+                                : tls_options_.server_name;
         plan->verify = tls_options_.verify;
     }
     return plan;
 }
 
 std::unique_ptr<TransportState> HttpTransport::open(const Endpoint& endpoint) {
-    return std::make_unique<HttpState>(plan_for(endpoint),
-                                       "Host: " + host_field(endpoint) + "\r\n", limits_);
+    return std::make_unique<HttpState>(plan_for(endpoint), "Host: " + host_field(endpoint) + "\r\n",
+                                       limits_);
 }
 
 /// Takes a pool slot; on success `connection` is an idle one or null for one to open.
@@ -108,17 +111,25 @@ asio::awaitable<error_code> HttpTransport::slot(HttpState& state, bool fresh, Ti
     asio::execution_context& context = asio::query(executor, asio::execution::context);
     switch (state.pool().acquire(context, Clock::now(), fresh, connection)) {
         case Grant::reuse:
-        case Grant::open: co_return error_code{};
-        case Grant::full: co_return make_error_code(Errc::queue_full);
+        case Grant::open:
+            co_return error_code{};
+        case Grant::full:
+            co_return make_error_code(Errc::queue_full);
         // The endpoint was removed after it was picked: nothing was sent, another may be tried.
-        case Grant::closed: co_return make_error_code(Errc::queue_full);
-        case Grant::wait: break;
+        case Grant::closed:
+            co_return make_error_code(Errc::queue_full);
+        case Grant::wait:
+            break;
     }
-    const Woken why = co_await state.pool().wait(until, control); // named: g++ 12 breaks a switch on co_await
+    const Woken why =
+        co_await state.pool().wait(until, control); // named: g++ 12 breaks a switch on co_await
     switch (why) {
-        case Woken::notified: break;
-        case Woken::timed_out: co_return asio::error::timed_out;
-        case Woken::cancelled: co_return asio::error::operation_aborted;
+        case Woken::notified:
+            break;
+        case Woken::timed_out:
+            co_return asio::error::timed_out;
+        case Woken::cancelled:
+            co_return asio::error::operation_aborted;
         case Woken::aborted: // by stop() or the winner of a hedge, or because the pool was closed
             co_return control.aborted() ? error_code{asio::error::operation_aborted}
                                         : make_error_code(Errc::queue_full);

@@ -260,25 +260,26 @@ void FailoverManager::Impl::register_provider(std::string name,
     }
 }
 
-/// Reloads whenever the main file or a fragment of it has changed. What cannot be used changes
-/// nothing and is reported.
+/// Reloads whenever the main file or a fragment of it differs from `known`. What cannot be used
+/// changes nothing and is reported.
 asio::awaitable<void> FailoverManager::Impl::follow_config(std::weak_ptr<Impl> weak,
                                                            std::filesystem::path main,
-                                                           std::filesystem::path directory) {
+                                                           std::filesystem::path directory,
+                                                           std::string known) {
     std::vector<std::filesystem::path> directories(1, directory_of(main));
     directories.push_back(directory);
     detail::DirectoryWatch watch{co_await asio::this_coro::executor, std::move(directories)};
-    for (std::string known = fingerprint(main, directory);;) {
-        co_await watch.changed(unseen_changes);
+    for (;;) { // the first look comes after the watch has begun, or a change between were missed
         std::string now = fingerprint(main, directory);
-        const std::shared_ptr<Impl> self = weak.lock();
-        if (!self) {
-            co_return;
-        }
         if (now != known) {
             known = std::move(now);
+            const std::shared_ptr<Impl> self = weak.lock();
+            if (!self) {
+                co_return;
+            }
             self->reload_file(main);
         }
+        co_await watch.changed(unseen_changes);
     }
 }
 
@@ -302,8 +303,9 @@ void FailoverManager::Impl::start_config_watch() {
         return;
     }
     const std::filesystem::path main = config_.source;
+    const std::filesystem::path directory = fragments_directory(config_, main);
     config_watch_ = std::make_shared<asio::cancellation_signal>();
-    spawn(strand_, follow_config(weak_from_this(), main, fragments_directory(config_, main)),
+    spawn(strand_, follow_config(weak_from_this(), main, directory, fingerprint(main, directory)),
           config_watch_);
 }
 

@@ -80,7 +80,8 @@ private:
     void stop_registering(Service& service);
     asio::awaitable<void> withdraw(std::vector<Service> services);
     static asio::awaitable<void> follow_config(std::weak_ptr<Impl> weak, std::filesystem::path main,
-                                               std::filesystem::path directory);
+                                               std::filesystem::path directory,
+                                               std::string known);
     void reload_file(const std::filesystem::path& main);
     void start_config_watch();
     void stop_config_watch();
