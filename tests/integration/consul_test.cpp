@@ -213,8 +213,10 @@ TEST(Consul, the_next_agent_is_asked_when_one_is_gone) {
     const ConsulAgent second;
     first.add("web-1", 1001);
     second.add("web-1", 1001);
-    const Subject subject{config_for(
-        {"127.0.0.1:" + std::to_string(free_port()), first.address(), second.address()})};
+    ServiceConfig config = config_for(
+        {"127.0.0.1:" + std::to_string(free_port()), first.address(), second.address()});
+    config.consul.wait = 2s; // an agent that goes between two queries costs the next one's wait
+    const Subject subject{config};
     const ProviderWatch watch{subject.provider, "web"};
     EXPECT_TRUE(watch.becomes("web-1"));
     first.kill();
