@@ -4,6 +4,7 @@
 #include "../http/tls_context.hpp"
 #include <failover/base/error.hpp>
 #include <failover/config/url.hpp>
+#include <failover/discovery/consul/service_query.hpp>
 
 #include <algorithm>
 #include <optional>
@@ -79,45 +80,55 @@ ControlClient ConsulAgents::connect_to(const std::string& address) const {
     return one.servers.empty() ? connect() : ControlClient{std::move(one), resolver_};
 }
 
-std::string ConsulAgents::authorise(Request& request) {
+bool ConsulAgents::authorise(Request& request, ControlReply& reply) {
     std::string problem = token_.refresh();
     const Secret token = token_.get();
     const std::lock_guard lock{mutex_};
     if (std::exchange(token_problem_, problem) != problem && !problem.empty()) {
         warn_("consul: " + problem + (token.empty() ? "" : "; the last good token stays in use"));
     }
-    const bool configured = !options_.token_file.empty() || !token.empty();
     if (!problem.empty() && (token.empty() || options_.token_file.empty())) {
-        return problem;
+        reply.error = make_error_code(Errc::invalid_request);
+        reply.problem = std::move(problem);
+        return false;
     }
-    if (configured) {
+    if (!options_.token_file.empty() || !token.empty()) {
         request.headers.emplace_back("X-Consul-Token", token.reveal());
     }
-    return {};
-}
-
-asio::awaitable<ControlReply> ConsulAgents::ask(Request request) {
-    ControlClient client = connect();
-    co_return co_await ask(client, std::move(request));
+    return true;
 }
 
 asio::awaitable<ControlReply> ConsulAgents::ask(ControlClient& client, Request request) {
     ControlReply reply;
-    reply.problem = authorise(request);
-    if (!reply.problem.empty()) {
-        reply.error = make_error_code(Errc::invalid_request);
-        co_return reply;
-    }
     for (std::size_t i = 0; i < client_.servers.size(); ++i) {
         Request copy = request;
-        reply = co_await client.send(std::move(copy), answer_limit);
+        reply = co_await send(client, std::move(copy), answer_limit);
         if (reply.error == asio::error::operation_aborted ||
+            reply.error == Errc::invalid_request || // not sent; another agent changes nothing
             (reply.complete() && reply.status() < 500)) {
             break;
         }
         if (reply.complete() && i + 1 < client_.servers.size()) {
             client.advance();
         }
+    }
+    co_return reply;
+}
+
+asio::awaitable<ControlReply> ConsulAgents::wait_at(ControlClient& client, Request request,
+                                                    Duration wait) {
+    ControlReply reply;
+    if (authorise(request, reply)) {
+        reply = co_await client.send_kept(std::move(request), longest_answer(wait));
+    }
+    co_return reply;
+}
+
+asio::awaitable<ControlReply> ConsulAgents::send(ControlClient& client, Request request,
+                                                 Duration limit) {
+    ControlReply reply;
+    if (authorise(request, reply)) {
+        reply = co_await client.send(std::move(request), limit);
     }
     co_return reply;
 }

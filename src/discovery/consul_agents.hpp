@@ -28,19 +28,24 @@ public:
     /// A client of the one that ControlClient::current() called `address`; of all when none is.
     [[nodiscard]] ControlClient connect_to(const std::string& address) const;
 
-    /// Adds the token to `request`. Returns why it must not be sent; empty: nothing. A configured
-    /// token that is missing is a reason: Consul shows those without one an empty list.
-    [[nodiscard]] std::string authorise(Request& request);
-
-    /// One exchange, with each agent in turn until one answers with another status than 5xx.
-    asio::awaitable<ControlReply> ask(Request request);
-    /// The same with one client, which says afterwards who answered.
+    /// One exchange, with each agent in turn until one answers with another status than 5xx;
+    /// `client` says afterwards who that was.
     asio::awaitable<ControlReply> ask(ControlClient& client, Request request);
+
+    /// One exchange with the agent that is current.
+    asio::awaitable<ControlReply> send(ControlClient& client, Request request, Duration limit);
+    /// One blocking exchange with the agent that answered `client` last, over the same connection;
+    /// asio::error::not_connected when that is gone.
+    asio::awaitable<ControlReply> wait_at(ControlClient& client, Request request, Duration wait);
 
     /// Longest time for a request that does not block: without a leader an agent says so after 7 s.
     static constexpr Duration answer_limit = std::chrono::seconds{10};
 
 private:
+    /// Adds the token to `request`. False: `reply` says why it must not be sent. A configured token
+    /// that is missing is a reason: Consul shows those without one an empty list.
+    [[nodiscard]] bool authorise(Request& request, ControlReply& reply);
+
     ConsulOptions options_;
     ControlClient::Options client_;
     std::shared_ptr<Resolver> resolver_;

@@ -2,6 +2,7 @@
 #include "consul_registration.hpp"
 
 #include <failover/base/error.hpp>
+#include <failover/engine/new_seed.hpp>
 
 #include <boost/asio/error.hpp>
 #include <boost/asio/ip/host_name.hpp>
@@ -9,7 +10,6 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include <random>
 #include <utility>
 
 namespace failover::discovery {
@@ -35,7 +35,7 @@ ConsulRegistration::ConsulRegistration(const SelfConfig& self, const ServiceConf
                                        std::function<void(std::string)> warn)
     : agents_{config, std::move(resolver), std::move(tls), std::move(warn)},
       definition_{definition_of_self(self, config, host_name())},
-      pace_{std::random_device{}()} {
+      pace_{new_seed()} {
     if (definition_.endpoint.port == 0) {
         throw Error{Failure{.code = make_error_code(Errc::bad_config),
                             .service = config.name,
@@ -105,21 +105,16 @@ asio::awaitable<void> ConsulRegistration::look(ControlClient& client) {
         request.path += request.path.find('?') == std::string::npos ? '?' : '&';
         request.path += "hash=" + percent_encoded(hash_) + "&wait=" + consul_duration(wait);
     }
-    std::string problem = agents_.authorise(request);
-    if (!problem.empty()) {
-        fail(std::move(problem));
-        co_return;
-    }
     const TimePoint sent = Clock::now();
-    const ControlReply reply =
-        co_await client.send(std::move(request), longest_answer(waits ? wait : Duration::zero()));
+    const ControlReply reply = co_await agents_.send(
+        client, std::move(request), longest_answer(waits ? wait : Duration::zero()));
     throw_if_aborted(reply);
     if (reply.complete() && reply.status() == 404) {
         registered_ = false;
         pace_.on_answer(AnswerKind::noise, Duration::zero());
         co_return;
     }
-    problem = problem_of(reply, client.current());
+    std::string problem = problem_of(reply, client.current());
     if (!problem.empty()) {
         if (reply.complete()) {
             client.advance();
@@ -148,13 +143,10 @@ asio::awaitable<void> ConsulRegistration::withdraw() {
         request.method = "PUT";
         request.path =
             agent_path("/v1/agent/service/deregister/", definition_.endpoint.id, agents_.options());
-        std::string problem = agents_.authorise(request);
-        if (problem.empty()) {
-            const ControlReply reply =
-                co_await client.send(std::move(request), std::chrono::seconds{3});
-            const bool unknown = reply.complete() && reply.status() == 404;
-            problem = unknown ? "" : problem_of(reply, agent);
-        }
+        const ControlReply reply =
+            co_await agents_.send(client, std::move(request), std::chrono::seconds{3});
+        const bool unknown = reply.complete() && reply.status() == 404;
+        const std::string problem = unknown ? "" : problem_of(reply, agent);
         if (!problem.empty()) {
             agents_.warn("consul: " + escaped(definition_.endpoint.id) +
                          " could not be deregistered: " + problem);

@@ -61,20 +61,29 @@ ServiceQuery ConsulWatch::next_query(TimePoint now) const {
 
 asio::awaitable<void> ConsulWatch::ask() {
     const TimePoint sent = Clock::now();
-    const ServiceQuery query = next_query(sent);
-    Request request;
-    request.path = path_of(query, agents_->options());
-    std::string refused = agents_->authorise(request);
-    if (!refused.empty()) {
-        fail(std::move(refused));
-        co_return;
+    ServiceQuery query = next_query(sent);
+    ControlReply reply = co_await send(query);
+    if (reply.error == asio::error::not_connected) {
+        // The index was another connection's. What answers now may be another agent, or the same
+        // one without its state, and neither may have reached that index for long.
+        guard_.on_loss();
+        query.index.reset();
+        reply = co_await send(query);
     }
-    const Duration limit = longest_answer(query.index ? query.wait : Duration::zero());
-    const ControlReply reply = co_await client_.send(std::move(request), limit);
     if (reply.error == asio::error::operation_aborted) {
         throw boost::system::system_error{reply.error, "consul"};
     }
     take(reply, query, sent);
+}
+
+/// With an index only to the agent that gave it, else to whichever answers.
+asio::awaitable<ControlReply> ConsulWatch::send(ServiceQuery query) {
+    Request request;
+    request.path = path_of(query, agents_->options());
+    if (query.index) {
+        co_return co_await agents_->wait_at(client_, std::move(request), query.wait);
+    }
+    co_return co_await agents_->ask(client_, std::move(request));
 }
 
 void ConsulWatch::take(const ControlReply& reply, const ServiceQuery& query, TimePoint sent) {

@@ -29,6 +29,7 @@ public:
 private:
     [[nodiscard]] ServiceQuery next_query(TimePoint now) const;
     asio::awaitable<void> ask();
+    asio::awaitable<ControlReply> send(ServiceQuery query);
     void take(const ControlReply& reply, const ServiceQuery& query, TimePoint sent);
     void use(std::vector<Endpoint> listed, IndexMove move, const ServiceQuery& query,
              TimePoint sent, TimePoint received);

@@ -44,12 +44,17 @@ ControlClient::ControlClient(Options options, std::shared_ptr<Resolver> resolver
     : options_{std::move(options)}, resolver_{std::move(resolver)} {}
 
 asio::awaitable<ControlReply> ControlClient::send(Request request, Duration limit) {
-    return exchange(std::move(request), time_after(Clock::now(), limit), Duration::zero(), nullptr);
+    return exchange(std::move(request), time_after(Clock::now(), limit), Manner{});
+}
+
+asio::awaitable<ControlReply> ControlClient::send_kept(Request request, Duration limit) {
+    return exchange(std::move(request), time_after(Clock::now(), limit), Manner{.kept_only = true});
 }
 
 asio::awaitable<ControlReply> ControlClient::stream(Request request, Duration limit, Duration idle,
                                                     http::BodySink& sink) {
-    return exchange(std::move(request), time_after(Clock::now(), limit), idle, &sink);
+    return exchange(std::move(request), time_after(Clock::now(), limit),
+                    Manner{.sink = &sink, .idle = idle});
 }
 
 void ControlClient::advance() noexcept {
@@ -75,8 +80,7 @@ std::shared_ptr<const http::ConnectPlan> ControlClient::plan_for(
 }
 
 asio::awaitable<ControlReply> ControlClient::exchange(Request request, TimePoint until,
-                                                      Duration idle, http::BodySink* sink) {
-    const asio::any_io_executor executor = co_await asio::this_coro::executor;
+                                                      Manner manner) {
     const CallOptions none;
     ControlReply reply;
     if (auto refused = http::refusal(request, none)) {
@@ -84,58 +88,71 @@ asio::awaitable<ControlReply> ControlClient::exchange(Request request, TimePoint
         reply.problem = std::move(*refused);
         co_return reply;
     }
-    const std::string path = std::move(request.path);
-    std::size_t failed_servers = 0;
-    for (bool fresh = false; failed_servers < options_.servers.size();) {
-        const ControlServer& server = options_.servers[index_];
-        if (connection_ && (fresh || !connection_->reusable(Clock::now()))) {
-            connection_.reset();
+    const ControlServer server = options_.servers[index_];
+    request.path.insert(0, server.base_path);
+    Response::Parts parts;
+    http::WireOutcome wire = co_await attempt(request, until, manner, parts);
+    if (wire.reused && found_closed(wire)) { // says nothing of the server
+        if (manner.kept_only) {
+            wire.error = asio::error::not_connected;
+        } else if (repeatable(request.method)) {
+            wire = co_await attempt(request, until, manner, parts);
         }
-        const bool reused = connection_ != nullptr;
-        http::WireOutcome wire;
-        if (!reused) {
-            connection_ = std::make_unique<http::Connection>(executor, plan_for(server));
-            const TimePoint connect_until =
-                std::min(until, Clock::now() + options_.connect_timeout);
-            wire = co_await connection_->open(resolver_, connect_until, control_);
-        }
-        Response::Parts parts;
-        if (!wire.error) {
-            request.path = server.base_path + path;
-            const http::RequestHead head = http::make_request_head(request, none);
-            const std::string host = "Host: " + http::host_field(as_endpoint(server)) + "\r\n";
-            const http::WireRequest message{.line = head.line,
-                                            .host = head.has_host ? std::string_view{} : host,
-                                            .fields = head.fields,
-                                            .body = request.body,
-                                            .head_method = request.method == "HEAD",
-                                            .limit = options_.max_response_bytes,
-                                            .sink = sink,
-                                            .idle = idle};
-            wire = co_await connection_->exchange(message, parts, until, control_);
-        }
-        reply.error = wire.error;
-        reply.response = Response{std::move(parts)};
-        if (!wire.error) {
-            reply.problem.clear();
-            co_return reply;
-        }
-        connection_.reset();
+    }
+    reply.error = wire.error;
+    reply.response = Response{std::move(parts)};
+    if (wire.error) {
         reply.problem = describe(server, wire);
-        if (wire.error == asio::error::operation_aborted) {
-            co_return reply;
-        }
-        if (reused && found_closed(wire) && repeatable(request.method)) {
-            fresh = true; // says nothing about the server
-            continue;
-        }
-        advance();
-        ++failed_servers;
-        if (wire.written || Clock::now() >= until) {
-            co_return reply;
+        const bool server_failed = wire.error != asio::error::operation_aborted &&
+                                   wire.error != asio::error::not_connected;
+        if (server_failed) {
+            advance();
         }
     }
     co_return reply;
+}
+
+/// Once, over the kept connection or a new one to the current server, which is kept afterwards if
+/// the exchange was complete.
+asio::awaitable<http::WireOutcome> ControlClient::attempt(Request request, TimePoint until,
+                                                          Manner manner, Response::Parts& parts) {
+    const asio::any_io_executor executor = co_await asio::this_coro::executor;
+    const ControlServer& server = options_.servers[index_];
+    std::unique_ptr<http::Connection> connection = std::move(connection_);
+    if (connection && !connection->reusable(Clock::now())) {
+        connection.reset();
+    }
+    http::WireOutcome wire;
+    const bool reused = connection != nullptr;
+    if (!reused && manner.kept_only) {
+        wire.error = asio::error::not_connected;
+        co_return wire;
+    }
+    if (!reused) {
+        connection = std::make_unique<http::Connection>(executor, plan_for(server));
+        const TimePoint connect_until = std::min(until, Clock::now() + options_.connect_timeout);
+        wire = co_await connection->open(resolver_, connect_until, control_);
+        if (wire.error) {
+            co_return wire;
+        }
+    }
+    const CallOptions none;
+    const http::RequestHead head = http::make_request_head(request, none);
+    const std::string host = "Host: " + http::host_field(as_endpoint(server)) + "\r\n";
+    const http::WireRequest message{.line = head.line,
+                                    .host = head.has_host ? std::string_view{} : host,
+                                    .fields = head.fields,
+                                    .body = request.body,
+                                    .head_method = request.method == "HEAD",
+                                    .limit = options_.max_response_bytes,
+                                    .sink = manner.sink,
+                                    .idle = manner.idle};
+    wire = co_await connection->exchange(message, parts, until, control_);
+    wire.reused = reused;
+    if (!wire.error) {
+        connection_ = std::move(connection);
+    }
+    co_return wire;
 }
 
 } // namespace failover::discovery

@@ -45,11 +45,11 @@ struct ControlReply {
     [[nodiscard]] int status() const noexcept { return response.status(); }
 };
 
-/// Plain HTTP requests to the first server of a list that answers: no retry beyond that, no health
-/// check, no metrics. One request at a time on one kept connection.
+/// Plain HTTP requests to one server at a time of a list: no retry, no health check, no metrics.
+/// One request at a time on one kept connection.
 ///
-/// A server that cannot be reached makes the next one current; one that answers, with whatever
-/// status, stays current until advance().
+/// A server that gives no complete answer makes the next one current, for the next request; one
+/// that answers, with whatever status, stays current until advance().
 ///
 /// Threads    one coroutine at a time.
 /// Runs on    the awaiting coroutine's executor.
@@ -72,10 +72,13 @@ public:
 
     ControlClient(Options options, std::shared_ptr<Resolver> resolver);
 
-    /// Sends `request` and reads the whole response, within `limit` in all. Safe to repeat on a
-    /// fresh connection only when the method is: a kept connection that the server had closed is
-    /// replaced once for GET, PUT and DELETE.
+    /// Sends `request` and reads the whole response, within `limit` in all. A kept connection that
+    /// the server had closed is replaced once for GET, PUT and DELETE.
     asio::awaitable<ControlReply> send(Request request, Duration limit);
+
+    /// The same, but only over the connection that carried the last request; else the reply has
+    /// asio::error::not_connected. For what makes sense only to a server that knows this client.
+    asio::awaitable<ControlReply> send_kept(Request request, Duration limit);
 
     /// The same, but the body of a 2xx response goes to `sink` as it arrives. `idle`: longest
     /// silence between two reads; `limit`: longest time in all. Returns when the response has
@@ -85,12 +88,19 @@ public:
 
     /// The next request goes to the next server, on a new connection.
     void advance() noexcept;
-    /// "10.0.0.1:8500": the server the last request went to.
+    /// "10.0.0.1:8500": who answered the last request; after one that got no answer, who is next.
     [[nodiscard]] std::string current() const;
 
 private:
-    asio::awaitable<ControlReply> exchange(Request request, TimePoint until, Duration idle,
-                                           http::BodySink* sink);
+    /// How an exchange differs from the plain one.
+    struct Manner {
+        http::BodySink* sink = nullptr;
+        Duration idle{};
+        bool kept_only = false;
+    };
+    asio::awaitable<ControlReply> exchange(Request request, TimePoint until, Manner manner);
+    asio::awaitable<http::WireOutcome> attempt(Request request, TimePoint until, Manner manner,
+                                               Response::Parts& parts);
     [[nodiscard]] std::shared_ptr<const http::ConnectPlan> plan_for(
         const ControlServer& server) const;
 

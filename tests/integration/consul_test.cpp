@@ -213,10 +213,8 @@ TEST(Consul, the_next_agent_is_asked_when_one_is_gone) {
     const ConsulAgent second;
     first.add("web-1", 1001);
     second.add("web-1", 1001);
-    ServiceConfig config = config_for(
-        {"127.0.0.1:" + std::to_string(free_port()), first.address(), second.address()});
-    config.consul.wait = 2s; // an agent that goes between two queries costs the next one's wait
-    const Subject subject{config};
+    const Subject subject{config_for(
+        {"127.0.0.1:" + std::to_string(free_port()), first.address(), second.address()})};
     const ProviderWatch watch{subject.provider, "web"};
     EXPECT_TRUE(watch.becomes("web-1"));
     first.kill();
@@ -290,6 +288,24 @@ TEST(ConsulScripted, an_index_that_goes_back_starts_over_and_removes_nobody) {
     EXPECT_EQ(asked[1], "&stale&index=24&wait=60s");
     EXPECT_EQ(asked[2], "");                              // the leader, without an index
     EXPECT_THAT(asked[3], HasSubstr("&index=10&wait=3")); // until the doubt is over
+}
+
+TEST(ConsulScripted, an_index_goes_only_to_the_agent_that_gave_it_and_over_the_same_connection) {
+    auto first = std::make_unique<ScriptedServer>(raw_and_close(listing({"a"}, "24")));
+    ScriptedServer second{[](Exchange& exchange, SeenRequest& request) {
+        exchange.read_body(request);
+        if (request.target.find("index=24") == std::string::npos) {
+            exchange.send(listing({"a", "b"}, "7")); // else silence: it is not there for long
+        }
+    }};
+    const Subject subject{config_for({first->id(), second.id()})};
+    const ProviderWatch watch{subject.provider, "web"};
+    EXPECT_TRUE(watch.becomes("a"));
+    for (const SeenRequest& request : first->requests()) {
+        EXPECT_EQ(request.target.find("index="), std::string::npos) << request.target;
+    }
+    first.reset();
+    EXPECT_TRUE(watch.becomes("a,b")) << watch.ids();
 }
 
 TEST(ConsulScripted, an_agent_that_does_not_block_is_not_flooded) {
