@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fragments.hpp"
 
-#include <algorithm>
-#include <system_error>
-
 namespace failover::config {
-namespace fs = std::filesystem;
-
 namespace {
 
 std::string below(const std::string& path, const std::string& key) {
@@ -28,24 +23,6 @@ YAML::Node find(const YAML::Node& map, const std::string& key) {
 }
 
 } // namespace
-
-std::vector<fs::path> fragment_files(const fs::path& directory, const fs::path& main) {
-    std::vector<fs::path> files;
-    std::error_code error;
-    for (fs::directory_iterator at{directory, error}, end; !error && at != end;
-         at.increment(error)) {
-        const fs::path& file = at->path();
-        const std::string extension = file.extension().string();
-        std::error_code ignored;
-        const bool hidden = file.filename().string().starts_with('.');
-        if ((extension == ".yaml" || extension == ".yml") && !hidden &&
-            at->is_regular_file(ignored) && !fs::equivalent(file, main, ignored)) {
-            files.push_back(file);
-        }
-    }
-    std::sort(files.begin(), files.end());
-    return files;
-}
 
 YAML::Node merged(const YAML::Node& base, const YAML::Node& over, const std::string& path,
                   const std::string& file, Origins& origins) {

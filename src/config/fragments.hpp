@@ -3,26 +3,18 @@
 
 #include <yaml-cpp/yaml.h>
 
-#include <filesystem>
 #include <map>
 #include <string>
-#include <vector>
 
 namespace failover::config {
 
 /// Dotted path -> the fragment that says it. What the main file says is not in here.
 using Origins = std::map<std::string, std::string>;
 
-/// The fragments of `directory`, by name: "*.yaml" and "*.yml", not those whose name begins with a
-/// dot, not `main` itself. None when there is no such directory.
-[[nodiscard]] std::vector<std::filesystem::path>
-fragment_files(const std::filesystem::path& directory, const std::filesystem::path& main);
-
 /// `over` laid over `base`: maps are merged key by key, anything else is replaced. `path`: where in
 /// the document they are. Notes in `origins` what now comes from `file`.
 [[nodiscard]] YAML::Node merged(const YAML::Node& base, const YAML::Node& over,
-                                const std::string& path, const std::string& file,
-                                Origins& origins);
+                                const std::string& path, const std::string& file, Origins& origins);
 
 /// The fragment that says `key`, or what is around it; `main` when none does.
 [[nodiscard]] const std::string& origin_of(const Origins& origins, const std::string& key,

@@ -148,7 +148,7 @@ std::string text_of(const std::filesystem::path& file) {
 /// `document` with the fragments of `directory` laid over it in order of their names.
 YAML::Node with_fragments(YAML::Node document, const std::filesystem::path& directory,
                           const std::filesystem::path& main, config::Origins& origins) {
-    for (const std::filesystem::path& file : config::fragment_files(directory, main)) {
+    for (const std::filesystem::path& file : fragment_files(directory, main)) {
         const std::string name = file.string();
         const YAML::Node fragment = document_of(name, text_of(file));
         if (!fragment.IsNull() && !fragment.IsMap()) {
@@ -217,6 +217,25 @@ ConfigError::ConfigError(std::vector<ConfigIssue> issues)
 std::filesystem::path fragments_directory(const Config& config, const std::filesystem::path& main) {
     return config.fragments.path.empty() ? std::filesystem::path{}
                                          : main.parent_path() / config.fragments.path;
+}
+
+std::vector<std::filesystem::path> fragment_files(const std::filesystem::path& directory,
+                                                  const std::filesystem::path& main) {
+    std::vector<std::filesystem::path> files;
+    std::error_code error;
+    for (std::filesystem::directory_iterator at{directory, error}, end; !error && at != end;
+         at.increment(error)) {
+        const std::filesystem::path& file = at->path();
+        const std::string extension = file.extension().string();
+        std::error_code ignored;
+        const bool hidden = file.filename().string().starts_with('.');
+        if ((extension == ".yaml" || extension == ".yml") && !hidden &&
+            at->is_regular_file(ignored) && !std::filesystem::equivalent(file, main, ignored)) {
+            files.push_back(file);
+        }
+    }
+    std::sort(files.begin(), files.end());
+    return files;
 }
 
 Config load_config(const std::filesystem::path& file) {

@@ -16,8 +16,8 @@ constexpr std::string_view last_resort =
     R"({"status":"fallback","message":"service temporarily unavailable"})";
 
 /// The service's configuration with the call's own options applied.
-CallPlan make_plan(const FailoverOptions& service, const Request& request,
-                   const CallOptions& call, TimePoint now) {
+CallPlan make_plan(const FailoverOptions& service, const Request& request, const CallOptions& call,
+                   TimePoint now) {
     CallPlan plan;
     plan.start = now;
     plan.deadline = time_after(now, call.deadline.value_or(service.timeout));
@@ -96,7 +96,8 @@ CallRuntime::Setup CallRuntime::prepare(const Upstream& upstream, Request reques
 }
 
 Failure CallRuntime::fail(Errc what, std::string detail) const {
-    return Failure{.code = make_error_code(what), .service = service(), .detail = std::move(detail)};
+    return Failure{
+        .code = make_error_code(what), .service = service(), .detail = std::move(detail)};
 }
 
 Failure CallRuntime::undiscovered(const Upstream& upstream, Woken why) const {
@@ -134,9 +135,10 @@ Result<Response> CallRuntime::conclude(Upstream& upstream, CallLoop<HttpProtocol
     if (finish.reason == FinishReason::budget_used_up) {
         upstream.meter().retry_denied();
     }
-    Failure failure{.code = make_error_code(*finish.error, finish.maybe_executed),
-                    .service = service(),
-                    .detail = finish.reason == FinishReason::answered ? "" : to_string(finish.reason)};
+    Failure failure{
+        .code = make_error_code(*finish.error, finish.maybe_executed),
+        .service = service(),
+        .detail = finish.reason == FinishReason::answered ? "" : to_string(finish.reason)};
     if (log) {
         failure.attempts = *log;
     }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include <failover/client.hpp>
-
 #include "call_runtime.hpp"
+#include <failover/client.hpp>
 
 #include <utility>
 
@@ -11,7 +10,8 @@ namespace {
 using Runtime = std::shared_ptr<detail::CallRuntime>;
 
 Request make_request(const char* method, std::string path, std::string body = {}) {
-    return Request{.method = method, .path = std::move(path), .body = std::move(body), .headers = {}};
+    return Request{
+        .method = method, .path = std::move(path), .body = std::move(body), .headers = {}};
 }
 
 Failure no_handle() {
@@ -80,39 +80,41 @@ const std::string& FailoverClient::service() const noexcept {
 // The four forms of each verb differ only in these two macros' arguments, so that a verb is one
 // line and none can drift; both are undefined below.
 #define FAILOVER_VERB_WITHOUT_BODY(verb, method)                                                   \
-    Response FailoverClient::verb(std::string path, CallOptions options) {                        \
-        return block_or_throw(runtime_, make_request(method, std::move(path)), std::move(options)); \
+    Response FailoverClient::verb(std::string path, CallOptions options) {                         \
+        return block_or_throw(runtime_, make_request(method, std::move(path)),                     \
+                              std::move(options));                                                 \
     }                                                                                              \
-    Result<Response> FailoverClient::try_##verb(std::string path, CallOptions options) {          \
+    Result<Response> FailoverClient::try_##verb(std::string path, CallOptions options) {           \
         return block(runtime_, make_request(method, std::move(path)), std::move(options));         \
     }                                                                                              \
-    asio::awaitable<Response> FailoverClient::async_##verb(std::string path, CallOptions options) { \
+    asio::awaitable<Response> FailoverClient::async_##verb(std::string path,                       \
+                                                           CallOptions options) {                  \
         return call_or_throw(runtime_, make_request(method, std::move(path)), std::move(options)); \
     }                                                                                              \
-    asio::awaitable<Result<Response>> FailoverClient::async_try_##verb(std::string path,          \
-                                                                       CallOptions options) {     \
+    asio::awaitable<Result<Response>> FailoverClient::async_try_##verb(std::string path,           \
+                                                                       CallOptions options) {      \
         return call(runtime_, make_request(method, std::move(path)), std::move(options));          \
     }
 
-#define FAILOVER_VERB_WITH_BODY(verb, method)                                                      \
-    Response FailoverClient::verb(std::string path, std::string body, CallOptions options) {      \
-        return block_or_throw(runtime_, make_request(method, std::move(path), std::move(body)),    \
-                              std::move(options));                                                \
-    }                                                                                              \
-    Result<Response> FailoverClient::try_##verb(std::string path, std::string body,               \
-                                                CallOptions options) {                            \
-        return block(runtime_, make_request(method, std::move(path), std::move(body)),             \
-                     std::move(options));                                                         \
-    }                                                                                              \
-    asio::awaitable<Response> FailoverClient::async_##verb(std::string path, std::string body,    \
-                                                           CallOptions options) {                 \
-        return call_or_throw(runtime_, make_request(method, std::move(path), std::move(body)),     \
-                             std::move(options));                                                 \
-    }                                                                                              \
-    asio::awaitable<Result<Response>> FailoverClient::async_try_##verb(                           \
-        std::string path, std::string body, CallOptions options) {                                \
-        return call(runtime_, make_request(method, std::move(path), std::move(body)),              \
-                    std::move(options));                                                          \
+#define FAILOVER_VERB_WITH_BODY(verb, method)                                                   \
+    Response FailoverClient::verb(std::string path, std::string body, CallOptions options) {    \
+        return block_or_throw(runtime_, make_request(method, std::move(path), std::move(body)), \
+                              std::move(options));                                              \
+    }                                                                                           \
+    Result<Response> FailoverClient::try_##verb(std::string path, std::string body,             \
+                                                CallOptions options) {                          \
+        return block(runtime_, make_request(method, std::move(path), std::move(body)),          \
+                     std::move(options));                                                       \
+    }                                                                                           \
+    asio::awaitable<Response> FailoverClient::async_##verb(std::string path, std::string body,  \
+                                                           CallOptions options) {               \
+        return call_or_throw(runtime_, make_request(method, std::move(path), std::move(body)),  \
+                             std::move(options));                                               \
+    }                                                                                           \
+    asio::awaitable<Result<Response>> FailoverClient::async_try_##verb(                         \
+        std::string path, std::string body, CallOptions options) {                              \
+        return call(runtime_, make_request(method, std::move(path), std::move(body)),           \
+                    std::move(options));                                                        \
     }
 
 FAILOVER_VERB_WITHOUT_BODY(get, "GET")

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include <failover/manager.hpp>
-
 #include "manager_impl.hpp"
+#include <failover/manager.hpp>
 
 #include <utility>
 
@@ -21,7 +20,9 @@ FailoverManager::FailoverManager(asio::any_io_executor executor, Config config,
     impl_->start();
 }
 
-FailoverManager::~FailoverManager() { impl_->stop(); }
+FailoverManager::~FailoverManager() {
+    impl_->stop();
+}
 
 FailoverClient FailoverManager::client(std::string_view service) {
     return FailoverClient{impl_->client(service)};
@@ -96,17 +97,25 @@ void FailoverManager::undrain(std::string_view service, std::string_view id) {
     require_endpoint(upstream->set_draining(id, false), *upstream, id);
 }
 
-void FailoverManager::failback(std::string_view service) { impl_->upstream(service)->failback(); }
+void FailoverManager::failback(std::string_view service) {
+    impl_->upstream(service)->failback();
+}
 
 void FailoverManager::fail_over(std::string_view service, std::string_view id) {
     const std::shared_ptr<Upstream> upstream = impl_->upstream(service);
     require_endpoint(upstream->fail_over(id), *upstream, id);
 }
 
-void FailoverManager::reload(Config config) { impl_->reload(std::move(config)); }
+void FailoverManager::reload(Config config) {
+    impl_->reload(std::move(config));
+}
 
-std::string FailoverManager::status_json() const { return impl_->status_json(); }
+std::string FailoverManager::status_json() const {
+    return impl_->status_json();
+}
 
-void FailoverManager::stop() { impl_->stop(); }
+void FailoverManager::stop() {
+    impl_->stop();
+}
 
 } // namespace failover

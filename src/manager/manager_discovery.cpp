@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: MIT
-#include "directory_watch.hpp"
+#include "background.hpp"
+#include "follow_files.hpp"
 #include "manager_impl.hpp"
 #include <failover/config/load.hpp>
+#include <failover/engine/new_seed.hpp>
 #include <failover/engine/set_coalescer.hpp>
 #include <failover/engine/watch_loop.hpp>
 
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/this_coro.hpp>
-
 #include <algorithm>
 #include <chrono>
-#include <fstream>
-#include <iterator>
 #include <utility>
 
 // Where endpoints come from: providers, files, and what this process announces of itself.
@@ -22,9 +17,6 @@ namespace failover {
 namespace {
 
 using namespace std::chrono_literals;
-
-/// Files reached through links elsewhere are looked at this often.
-constexpr Duration unseen_changes = 10s;
 
 const char* kind_name(ProviderKind kind) {
     switch (kind) {
@@ -42,10 +34,6 @@ const char* kind_name(ProviderKind kind) {
 
 std::string provider_name(const ServiceConfig& config) {
     return config.kind == ProviderKind::custom ? config.provider_name : kind_name(config.kind);
-}
-
-std::filesystem::path directory_of(const std::filesystem::path& file) {
-    return file.has_parent_path() ? file.parent_path() : std::filesystem::path{"."};
 }
 
 /// A sink that feeds `upstream`, for as long as it lives. `coalesced`: of a flood of sets only
@@ -74,64 +62,6 @@ SnapshotSink make_sink(const ServiceConfig& config, const std::string& watched,
                                 alive->discovery_lost(std::move(reason));
                             }
                         }};
-}
-
-/// Keeps the endpoints of `file` beside the listed ones, until cancelled.
-asio::awaitable<void> follow_file(std::shared_ptr<StaticProvider> provider, ServiceConfig config,
-                                  SnapshotSink sink) {
-    const std::filesystem::path file = config.static_list.file;
-    const std::vector<std::filesystem::path> directories(1, directory_of(file));
-    detail::DirectoryWatch watch{co_await asio::this_coro::executor, directories};
-    for (bool attached = false;;) {
-        try {
-            std::vector<Endpoint> all = config.static_list.endpoints;
-            for (Endpoint& one : load_endpoints(file)) {
-                all.push_back(std::move(one));
-            }
-            provider->set(config.name, std::move(all));
-            if (!std::exchange(attached, true)) {
-                provider->attach(config.name, sink);
-            }
-        } catch (const Error& error) {
-            sink.lost(error.what());
-        }
-        co_await watch.changed(unseen_changes);
-    }
-}
-
-/// What `main` and its fragments say, as one text, to see whether anything has changed.
-std::string fingerprint(const std::filesystem::path& main, const std::filesystem::path& directory) {
-    std::vector<std::filesystem::path> files{main};
-    std::error_code error;
-    for (std::filesystem::directory_iterator at{directory, error}, end; !error && at != end;
-         at.increment(error)) {
-        files.push_back(at->path());
-    }
-    std::sort(files.begin() + 1, files.end());
-    std::string text;
-    for (const std::filesystem::path& file : files) {
-        std::ifstream in{file, std::ios::binary};
-        text.append(file.string()).append(1, '\0');
-        text.append(std::istreambuf_iterator<char>{in}, {});
-    }
-    return text;
-}
-
-void spawn(const asio::strand<asio::any_io_executor>& strand, asio::awaitable<void> work,
-           const std::shared_ptr<asio::cancellation_signal>& until) {
-    // The slot must live as long as the coroutine.
-    asio::co_spawn(
-        strand, std::move(work),
-        asio::bind_cancellation_slot(until->slot(), [until](const std::exception_ptr&) {}));
-}
-
-void cancel(const asio::strand<asio::any_io_executor>& strand,
-            std::shared_ptr<asio::cancellation_signal> signal) {
-    if (signal) {
-        asio::post(strand, [signal = std::move(signal)] {
-            signal->emit(asio::cancellation_type::terminal);
-        });
-    }
 }
 
 } // namespace
@@ -183,53 +113,60 @@ void FailoverManager::Impl::start_watch(Service& service,
         return;
     }
     const asio::any_io_executor executor = strand_;
-    service.watch = std::make_shared<asio::cancellation_signal>();
-    spawn(strand_,
-          watch_loop(
-              service.provider,
-              make_sink(service.config, service.config.service_name, service.upstream, &executor),
-              new_seed()),
-          service.watch);
+    service.watch =
+        detail::spawn(strand_, watch_loop(service.provider,
+                                          make_sink(service.config, service.config.service_name,
+                                                    service.upstream, &executor),
+                                          new_seed()));
 }
 
 void FailoverManager::Impl::start_static(Service& service) {
     const std::string& name = service.config.name;
-    SnapshotSink sink = make_sink(service.config, name, service.upstream, nullptr);
     static_provider_->set(name, service.config.static_list.endpoints);
-    const bool listed = !service.config.static_list.endpoints.empty();
-    if (service.config.static_list.file.empty() || listed) {
-        static_provider_->attach(name, sink);
+    if (service.config.static_list.file.empty()) {
+        static_provider_->attach(name, make_sink(service.config, name, service.upstream, nullptr));
+    } else {
+        start_following(service);
     }
-    for (const std::string& id : static_provider_->registered(name)) {
-        service.upstream->mark_registered(id);
+}
+
+/// Other listed endpoints, another file, or one instead of the other. What both have stays: nothing
+/// is pushed before the file was read.
+void FailoverManager::Impl::resume_static(Service& service) {
+    detail::cancel(strand_, std::move(service.watch));
+    service.watch = nullptr;
+    if (service.config.static_list.file.empty()) {
+        start_static(service);
+    } else {
+        start_following(service);
     }
-    if (!service.config.static_list.file.empty()) {
-        service.watch = std::make_shared<asio::cancellation_signal>();
-        spawn(strand_, follow_file(static_provider_, service.config, std::move(sink)),
-              service.watch);
-    }
+}
+
+void FailoverManager::Impl::start_following(Service& service) {
+    SnapshotSink sink = make_sink(service.config, service.config.name, service.upstream, nullptr);
+    service.watch = detail::spawn(
+        strand_, detail::follow_endpoints(static_provider_, service.config, std::move(sink)));
 }
 
 void FailoverManager::Impl::stop_watch(Service& service) {
     if (service.provider == static_provider_) {
         static_provider_->detach(service.config.name);
     }
-    cancel(strand_, std::move(service.watch));
+    detail::cancel(strand_, std::move(service.watch));
     service.watch = nullptr;
 }
 
 void FailoverManager::Impl::start_registration(Service& service) {
     if (service.registration) {
-        service.registering = std::make_shared<asio::cancellation_signal>();
         auto run = [](std::shared_ptr<discovery::SelfRegistration> one) -> asio::awaitable<void> {
             co_await one->run();
         };
-        spawn(strand_, run(service.registration), service.registering);
+        service.registering = detail::spawn(strand_, run(service.registration));
     }
 }
 
 void FailoverManager::Impl::stop_registering(Service& service) {
-    cancel(strand_, std::move(service.registering));
+    detail::cancel(strand_, std::move(service.registering));
     service.registering = nullptr;
 }
 
@@ -260,42 +197,26 @@ void FailoverManager::Impl::register_provider(std::string name,
     }
 }
 
-/// Reloads whenever the main file or a fragment of it differs from `known`. What cannot be used
-/// changes nothing and is reported.
-asio::awaitable<void> FailoverManager::Impl::follow_config(std::weak_ptr<Impl> weak,
-                                                           std::filesystem::path main,
-                                                           std::filesystem::path directory,
-                                                           std::string known) {
-    std::vector<std::filesystem::path> directories(1, directory_of(main));
-    directories.push_back(directory);
-    detail::DirectoryWatch watch{co_await asio::this_coro::executor, std::move(directories)};
-    for (;;) { // the first look comes after the watch has begun, or a change between were missed
-        std::string now = fingerprint(main, directory);
-        if (now != known) {
-            known = std::move(now);
-            const std::shared_ptr<Impl> self = weak.lock();
-            if (!self) {
-                co_return;
-            }
-            self->reload_file(main);
-        }
-        co_await watch.changed(unseen_changes);
+/// What cannot be used changes nothing and is reported. False: the manager is gone.
+bool FailoverManager::Impl::reload_file(const std::weak_ptr<Impl>& weak,
+                                        const std::filesystem::path& main) {
+    const std::shared_ptr<Impl> self = weak.lock();
+    if (!self) {
+        return false;
     }
-}
-
-void FailoverManager::Impl::reload_file(const std::filesystem::path& main) {
     Config config;
     try {
         config = load_config(main);
     } catch (const Error& error) {
-        publish(Event{.kind = EventKind::config_rejected, .reason = error.what()});
-        return;
+        self->publish(Event{.kind = EventKind::config_rejected, .reason = error.what()});
+        return true;
     }
     try {
-        reload(std::move(config));
+        self->reload(std::move(config));
     } catch (const Error&) { // reported there
-        return;
+        return true;
     }
+    return true;
 }
 
 void FailoverManager::Impl::start_config_watch() {
@@ -303,14 +224,16 @@ void FailoverManager::Impl::start_config_watch() {
         return;
     }
     const std::filesystem::path main = config_.source;
-    const std::filesystem::path directory = fragments_directory(config_, main);
-    config_watch_ = std::make_shared<asio::cancellation_signal>();
-    spawn(strand_, follow_config(weak_from_this(), main, directory, fingerprint(main, directory)),
-          config_watch_);
+    detail::ConfigFiles files{.main = main, .fragments = fragments_directory(config_, main)};
+    std::string known = files.text();
+    config_watch_ = detail::spawn(strand_, detail::follow_config(std::move(files), std::move(known),
+                                                                 [weak = weak_from_this(), main] {
+                                                                     return reload_file(weak, main);
+                                                                 }));
 }
 
 void FailoverManager::Impl::stop_config_watch() {
-    cancel(strand_, std::move(config_watch_));
+    detail::cancel(strand_, std::move(config_watch_));
 }
 
 } // namespace failover

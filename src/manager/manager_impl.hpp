@@ -69,20 +69,18 @@ private:
     };
 
     Service make_service(const ServiceConfig& config, const Config& whole);
-    [[nodiscard]] static std::uint64_t new_seed();
     void make_discovery(Service& service, const ServiceConfig& config, const SelfConfig& self);
     [[nodiscard]] discovery::Warn warner(const std::string& service);
     [[nodiscard]] std::shared_ptr<DiscoveryProvider> provider_of(const Service& service) const;
     void start_watch(Service& service, std::shared_ptr<DiscoveryProvider> provider);
     void start_static(Service& service);
+    void resume_static(Service& service);
+    void start_following(Service& service);
     void stop_watch(Service& service);
     void start_registration(Service& service);
     void stop_registering(Service& service);
     asio::awaitable<void> withdraw(std::vector<Service> services);
-    static asio::awaitable<void> follow_config(std::weak_ptr<Impl> weak, std::filesystem::path main,
-                                               std::filesystem::path directory,
-                                               std::string known);
-    void reload_file(const std::filesystem::path& main);
+    static bool reload_file(const std::weak_ptr<Impl>& weak, const std::filesystem::path& main);
     void start_config_watch();
     void stop_config_watch();
     void close_service(Service& service);

@@ -156,12 +156,9 @@ void FailoverManager::Impl::apply_services(std::vector<Service>& before, std::ve
 
 /// The upstream goes on: is there anything to change about where its endpoints come from?
 void FailoverManager::Impl::resume_discovery(Service& old, Service& service) {
-    const bool same = same_discovery(old.config, service.config);
-    const bool file =
-        !old.config.static_list.file.empty() || !service.config.static_list.file.empty();
-    if (service.provider == static_provider_ && !file) {
-        static_provider_->set(service.config.name, service.config.static_list.endpoints);
-    } else if (!same || file) {
+    if (service.provider == static_provider_) {
+        resume_static(service);
+    } else if (!same_discovery(old.config, service.config)) {
         stop_watch(service);
         start_watch(service, provider_of(service));
     }

@@ -2,7 +2,7 @@
 #include "manager_impl.hpp"
 #include <failover/base/json.hpp>
 #include <failover/config/validate.hpp>
-#include <failover/engine/watch_loop.hpp>
+#include <failover/engine/new_seed.hpp>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -16,12 +16,6 @@
 // Services: how one is made, where its endpoints come from, what is registered there.
 
 namespace failover {
-std::uint64_t FailoverManager::Impl::new_seed() {
-    static std::atomic<std::uint64_t> count{0};
-    const auto now = static_cast<std::uint64_t>(Clock::now().time_since_epoch().count());
-    return Rng{now ^ (count.fetch_add(1) << 40U)}.next();
-}
-
 FailoverManager::Impl::Service FailoverManager::Impl::make_service(const ServiceConfig& config,
                                                                    const Config& whole) {
     Service service;
@@ -42,7 +36,7 @@ FailoverManager::Impl::Service FailoverManager::Impl::make_service(const Service
                 }
             },
         .on_expired = [provider = static_provider_,
-                       name = config.name](const std::string& id) { provider->remove(name, id); },
+                       name = config.name](const std::string& id) { provider->expire(name, id); },
         .seed = new_seed()});
     service.calls = std::make_shared<detail::CallRuntime>(
         runtime_, config.name, detail::CallRuntime::Binding{service.upstream, service.transport});
@@ -81,11 +75,7 @@ asio::awaitable<void> FailoverManager::Impl::register_endpoint(std::string servi
     if (!issues.empty()) {
         throw ConfigError{std::move(issues)};
     }
-    const std::string id = endpoint.id;
     co_await provider->register_endpoint(std::move(name), std::move(endpoint));
-    if (provider == static_provider_) {
-        upstream->mark_registered(id);
-    }
 }
 
 asio::awaitable<void> FailoverManager::Impl::deregister_endpoint(std::string service,

@@ -2,6 +2,8 @@
 #include "admin_server.hpp"
 
 #include "admin_page.hpp"
+#include "events_json.hpp"
+#include "listen_address.hpp"
 #include <failover/base/error.hpp>
 #include <failover/base/json.hpp>
 #include <failover/version.hpp>
@@ -19,7 +21,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <charconv>
 #include <chrono>
 #include <exception>
 #include <list>
@@ -41,67 +42,6 @@ constexpr std::uint32_t largest_head = 8U << 10U;
 constexpr std::uint64_t largest_body = 64U << 10U;
 constexpr std::size_t most_connections = 64;
 constexpr auto accept_pause = std::chrono::milliseconds{100};
-
-[[noreturn]] void refuse(const std::string& endpoint, const std::string& why) {
-    throw Error{Failure{.code = make_error_code(Errc::bad_config),
-                        .detail = "monitoring.providers.prometheus.endpoint \"" +
-                                  escaped(endpoint) + "\": " + why}};
-}
-
-/// ":9090", "127.0.0.1:9090", "[::1]:9090", "localhost:9090".
-tcp::endpoint parse_listen(const asio::any_io_executor& executor, const std::string& text) {
-    const std::size_t colon = text.rfind(':');
-    std::uint16_t port = 0;
-    const char* const end = text.data() + text.size();
-    const auto parsed = colon == std::string::npos
-                            ? std::from_chars_result{nullptr, std::errc::invalid_argument}
-                            : std::from_chars(text.data() + colon + 1, end, port);
-    if (parsed.ec != std::errc{} || parsed.ptr != end) {
-        refuse(text, "allowed \"host:port\" or \":port\", port 0 to 65535");
-    }
-    std::string host = text.substr(0, colon);
-    if (host.empty()) {
-        return {tcp::v4(), port};
-    }
-    if (host.front() == '[' && host.back() == ']') {
-        host = host.substr(1, host.size() - 2);
-    }
-    boost::system::error_code error;
-    const asio::ip::address address = asio::ip::make_address(host, error);
-    if (!error) {
-        return {address, port};
-    }
-    tcp::resolver resolver{executor};
-    const auto found = resolver.resolve(host, std::to_string(port), error);
-    if (error) {
-        refuse(text, error.message());
-    }
-    return found.begin()->endpoint();
-}
-
-std::string events_json(const EventHub& hub, std::string_view query) {
-    std::uint64_t after = 0;
-    constexpr std::string_view key = "since=";
-    if (const std::size_t at = query.find(key); at != std::string_view::npos) {
-        const std::string_view digits = query.substr(at + key.size());
-        std::from_chars(digits.data(), digits.data() + digits.size(), after);
-    }
-    std::string out = "{\"events\":[";
-    const char* separator = "";
-    for (const EventHub::Numbered& one : hub.since(after)) {
-        const Event& event = one.event;
-        out += separator;
-        out += "{\"number\":" + std::to_string(one.number) + ",\"time\":" + json_time(event.time) +
-               ",\"kind\":" + json_quoted(to_string(event.kind)) +
-               ",\"service\":" + json_quoted(event.service) +
-               ",\"endpoint\":" + json_quoted(event.endpoint) +
-               ",\"address\":" + json_quoted(event.address) +
-               ",\"reason\":" + json_quoted(event.reason) + ",\"duration_seconds\":" +
-               std::to_string(std::chrono::duration<double>(event.duration).count()) + '}';
-        separator = ",";
-    }
-    return out + "]}";
-}
 
 } // namespace
 
@@ -126,7 +66,7 @@ public:
             acceptor_.listen(asio::socket_base::max_listen_connections, error);
         }
         if (error) {
-            refuse(endpoint, error.message());
+            refuse_listen(endpoint, error.message());
         }
         port_ = acceptor_.local_endpoint().port();
     }

@@ -22,7 +22,9 @@ namespace failover::observe {
 
 /// The metric families of this library in one registry, and how many meters use
 /// each series. Managers that share a registry share this, so that a series
-/// goes when its last user does and not before. Threads    safe.
+/// goes when its last user does and not before.
+///
+/// Threads    safe.
 class Families {
 public:
     /// From this many series on, removed ones wait for sweep(): prometheus-cpp

@@ -3,7 +3,6 @@
 #include "support/events.hpp"
 #include "support/scripted_server.hpp"
 #include "support/temp_dir.hpp"
-
 #include <failover/failover.hpp>
 
 #include <gtest/gtest.h>
@@ -59,8 +58,8 @@ TEST_F(EndpointFile, is_followed) {
     FailoverManager manager{config()};
     FailoverClient client = manager.client("users");
     EXPECT_EQ(client.get("/x").endpoint().id, one.id());
-    write("endpoints.yaml", "endpoints:\n  - {url: \"http://" + two.id() +
-                                "\", weight: 7, priority: 2, zone: z}\n");
+    write("endpoints.yaml",
+          "endpoints:\n  - {url: \"http://" + two.id() + "\", weight: 7, priority: 2, zone: z}\n");
     ASSERT_TRUE(wait_until([&] { return ids(manager) == Ids{two.id()}; }));
     const Endpoint seen = manager.endpoints("users").at(0);
     EXPECT_EQ(seen.weight, 7U);
@@ -72,8 +71,8 @@ TEST_F(EndpointFile, is_followed) {
 TEST_F(EndpointFile, may_be_json_and_adds_to_what_is_listed) {
     ScriptedServer one;
     ScriptedServer two;
-    write("endpoints.yaml", "[{\"address\": \"127.0.0.1\", \"port\": " +
-                                std::to_string(two.port()) + "}]");
+    write("endpoints.yaml",
+          "[{\"address\": \"127.0.0.1\", \"port\": " + std::to_string(two.port()) + "}]");
     FailoverManager manager{config("      endpoints: [\"http://" + one.id() + "\"]\n")};
     EXPECT_TRUE(wait_until([&] { return ids(manager) == Ids{one.id(), two.id()}; }));
 }
@@ -102,6 +101,25 @@ TEST_F(EndpointFile, that_turns_bad_keeps_the_last_good_set) {
     EXPECT_EQ(manager.client("users").get("/x").status(), 200);
     write("endpoints.yaml", "- http://" + one.id() + "\n");
     EXPECT_TRUE(events.wait_for(EventKind::discovery_recovered));
+}
+
+TEST_F(EndpointFile, keeps_its_connections_through_a_reload) {
+    ScriptedServer one;
+    ScriptedServer two;
+    write("endpoints.yaml", "- {url: \"http://" + two.id() + "\", priority: 0}\n");
+    const std::string listed =
+        "      endpoints: [{url: \"http://" + one.id() + "\", priority: 1}]\n";
+    FailoverManager manager{config(listed)};
+    FailoverClient client = manager.client("users");
+    ASSERT_TRUE(wait_until([&] { return ids(manager).size() == 2; }));
+    const EventLog events{manager};
+    EXPECT_EQ(client.get("/x").endpoint().id, two.id());
+    manager.reload(config(listed + "      failover: {max_retries: 2}\n"));
+    write("endpoints.yaml", "- {url: \"http://" + two.id() + "\", priority: 0, weight: 2}\n");
+    ASSERT_TRUE(wait_until([&] { return manager.endpoints("users").at(1).weight == 2; }));
+    EXPECT_EQ(client.get("/x").endpoint().id, two.id());
+    EXPECT_EQ(two.connections(), 1U);
+    EXPECT_EQ(events.count(EventKind::endpoint_removed), 0U);
 }
 
 class WatchedConfig : public Files {

@@ -22,16 +22,16 @@ private:
     std::vector<ConfigIssue> issues_;
 };
 
-/// Reads and checks a file, with the fragments of `config.providers.file.path` laid over it in order
-/// of their names: maps are merged key by key, anything else is replaced. Throws ConfigError with
-/// every problem found, each with the file that says it.
+/// Reads and checks a file, with the fragments of `config.providers.file.path` laid over it in
+/// order of their names: maps are merged key by key, anything else is replaced. Throws ConfigError
+/// with every problem found, each with the file that says it.
 /// Threads    safe; reads the environment, so no other thread may change it meanwhile.
 [[nodiscard]] Config load_config(const std::filesystem::path& file);
 /// The same for text; has no place where fragments could be.
 [[nodiscard]] Config parse_config(std::string_view yaml);
 
-/// Endpoints from a YAML or JSON file: a list of URLs and maps as below a service's `endpoints`, alone
-/// or below a key of that name. Throws ConfigError with every problem found.
+/// Endpoints from a YAML or JSON file: a list of URLs and maps as below a service's `endpoints`,
+/// alone or below a key of that name. Throws ConfigError with every problem found.
 /// Threads    safe; reads the environment, so no other thread may change it meanwhile.
 [[nodiscard]] std::vector<Endpoint> load_endpoints(const std::filesystem::path& file);
 
@@ -39,5 +39,11 @@ private:
 /// Threads    safe. Throws nothing but std::bad_alloc.
 [[nodiscard]] std::filesystem::path fragments_directory(const Config& config,
                                                         const std::filesystem::path& main);
+
+/// The fragments of `directory` in order of their names: "*.yaml" and "*.yml", not those whose name
+/// begins with a dot, not `main` itself. None when there is no such directory.
+/// Threads    safe. Throws nothing but std::bad_alloc.
+[[nodiscard]] std::vector<std::filesystem::path> fragment_files(
+    const std::filesystem::path& directory, const std::filesystem::path& main);
 
 } // namespace failover

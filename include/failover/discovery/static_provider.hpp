@@ -3,6 +3,7 @@
 
 #include <failover/discovery/provider.hpp>
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -37,26 +38,33 @@ public:
     }
 
     asio::awaitable<void> deregister_endpoint(std::string service, std::string id) override {
-        remove(service, id);
-        co_return;
-    }
-
-    /// The same without a coroutine.
-    void remove(const std::string& service, const std::string& id) {
         update(service, [&](Service& entry) {
             erase(entry.listed, id);
             erase(entry.registered, id);
         });
+        co_return;
     }
 
-    /// Ids of the endpoints that were registered and not removed since.
-    [[nodiscard]] std::vector<std::string> registered(const std::string& service) {
-        const std::lock_guard lock{mutex_};
-        std::vector<std::string> ids;
-        for (const Endpoint& one : services_[service].registered) {
-            ids.push_back(one.id);
+    /// Removes an endpoint that was registered; a listed one stays, whatever it is worth.
+    void expire(const std::string& service, const std::string& id) {
+        {
+            const std::lock_guard lock{mutex_};
+            const auto found = services_.find(service);
+            const bool registered =
+                found != services_.end() &&
+                std::any_of(found->second.registered.begin(), found->second.registered.end(),
+                            [&](const Endpoint& one) { return same_id(one, id); });
+            if (!registered) {
+                return;
+            }
         }
-        return ids;
+        update(service, [&](Service& entry) { erase(entry.registered, id); });
+    }
+
+    /// How many endpoints it has.
+    [[nodiscard]] std::size_t size(const std::string& service) {
+        const std::lock_guard lock{mutex_};
+        return services_[service].all().size();
     }
 
     /// Pushes the set now and at each change from now on.
@@ -112,7 +120,8 @@ private:
     }
 
     static bool same_id(const Endpoint& endpoint, const std::string& id) {
-        return !id.empty() && (endpoint.id == id || (endpoint.id.empty() && host_port(endpoint) == id));
+        return !id.empty() &&
+               (endpoint.id == id || (endpoint.id.empty() && host_port(endpoint) == id));
     }
 
     template <class Change>

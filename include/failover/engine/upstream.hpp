@@ -60,8 +60,7 @@ struct CallBudgetPair {
 /// A service's configuration as calls read it, with the budgets that belong to it.
 struct UpstreamOptions {
     explicit UpstreamOptions(ServiceConfig from)
-        : config{std::move(from)},
-          budgets{std::make_shared<CallBudgetPair>(config.failover)} {}
+        : config{std::move(from)}, budgets{std::make_shared<CallBudgetPair>(config.failover)} {}
     ServiceConfig config;
     std::shared_ptr<CallBudgetPair> budgets;
 };
@@ -90,7 +89,8 @@ public:
         std::shared_ptr<EventHub> events;
         /// Called on the strand, once an outage.
         std::function<void(UnhealthyReport)> on_unhealthy;
-        /// Called on the strand for a registered endpoint critical for `deregister_after`.
+        /// Called on the strand for an endpoint critical for `deregister_after`, again and again
+        /// while it is listed: whether it may go is for those to say who know where it is from.
         std::function<void(std::string id)> on_expired;
         std::uint64_t seed = 0;
     };
@@ -142,8 +142,6 @@ public:
     /// Those that cannot be called as they say are left out, with an event.
     void set_endpoints(std::vector<Endpoint> endpoints);
     void discovery_lost(std::string reason);
-    /// Endpoints the user registered in this process; they expire when critical for too long.
-    void mark_registered(const std::string& id);
 
     // From operators and the manager. False: no such endpoint.
 
@@ -167,7 +165,6 @@ private:
         std::shared_ptr<Target> target;
         TimePoint unhealthy_since = TimePoint::max(); // max: healthy
         bool alerted = false;
-        bool registered = false;
     };
     /// A listed endpoint that cannot be called.
     struct Refused {

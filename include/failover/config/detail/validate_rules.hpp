@@ -5,7 +5,8 @@
 
 #include <failover/base/attempt_log.hpp>
 #include <failover/base/detail/http_text.hpp>
-#include <failover/config/duration.hpp>
+#include <failover/config/detail/checker.hpp>
+#include <failover/config/detail/validate_stores.hpp>
 #include <failover/config/url.hpp>
 
 #include <algorithm>
@@ -17,53 +18,6 @@
 
 namespace failover {
 namespace detail {
-
-/// Collects issues below one dotted path.
-class Checker {
-public:
-    Checker(std::string path, std::vector<ConfigIssue>& issues)
-        : path_{std::move(path)}, issues_{issues} {}
-
-    [[nodiscard]] Checker below(const std::string& key) const {
-        return Checker{path_ + '.' + key, issues_};
-    }
-    /// Elsewhere, into the same list.
-    [[nodiscard]] Checker other(const std::string& path) const { return Checker{path, issues_}; }
-
-    void require(bool good, const std::string& key, std::string message) const {
-        if (!good) {
-            issues_.push_back(ConfigIssue{.key = key.empty() ? path_ : path_ + '.' + key,
-                                          .message = std::move(message)});
-        }
-    }
-
-    void range(Duration value, const std::string& key, Duration least, Duration most) const {
-        require(value >= least && value <= most, key,
-                "found " + format_duration(value) + ", allowed " + format_duration(least) + " to " +
-                    format_duration(most));
-    }
-
-    void range(std::uint64_t value, const std::string& key, std::uint64_t least,
-               std::uint64_t most) const {
-        require(value >= least && value <= most, key,
-                "found " + std::to_string(value) + ", allowed " + std::to_string(least) + " to " +
-                    std::to_string(most));
-    }
-
-    void ratio(double value, const std::string& key, double most = 1.0) const {
-        require(value >= 0 && value <= most, key,
-                "found " + std::to_string(value) + ", allowed 0 to " + std::to_string(most));
-    }
-
-private:
-    std::string path_;
-    std::vector<ConfigIssue>& issues_;
-};
-
-inline constexpr Duration least_time = std::chrono::milliseconds{1};
-inline constexpr Duration ten_minutes = std::chrono::minutes{10};
-inline constexpr Duration one_day = std::chrono::hours{24};
-inline constexpr Duration for_ever = std::chrono::hours{24 * 365};
 
 inline void check_health_check(const HealthCheckOptions& health, const Checker& at) {
     at.require(is_origin_form(health.path), "path",
@@ -210,59 +164,6 @@ inline void check_service(const ServiceConfig& service, const Checker& at) {
         at.require(service.consul.scheme == "http" || service.consul.scheme == "https", "scheme",
                    "allowed http, https");
     }
-}
-
-inline void check_store(Strategy strategy, Duration interval, Duration timeout,
-                        std::uint32_t max_retries, const Checker& at) {
-    at.require(
-        strategy == Strategy::active_passive || strategy == Strategy::active_active, "strategy",
-        std::string{"found "} + to_string(strategy) + ", allowed active-passive, active-active");
-    at.range(interval, "health_check_interval", std::chrono::milliseconds{10}, one_day);
-    at.range(timeout, "timeout", least_time, one_day);
-    at.range(max_retries, "max_retries", 0, 16);
-}
-
-inline void check_database_node(const DatabaseNodeConfig& node, const Checker& at) {
-    at.range(node.max_connections, "max_connections", 1, 10000);
-    at.range(node.max_idle_connections, "max_idle_connections", 0, node.max_connections);
-    at.range(node.weight, "weight", 0, 65535);
-}
-
-inline void check_cache_node(const CacheNodeConfig& node, const Checker& at) {
-    at.range(node.db, "db", 0, 65535);
-    at.range(node.pool_size, "pool_size", 1, 1024);
-}
-
-/// Where secondary number i stands: its own path, or the usual place of that position.
-inline Checker secondary(const Checker& at, const std::string& path, std::size_t i) {
-    if (!path.empty()) {
-        return at.other(path);
-    }
-    return at.below(i == 0 ? "secondary" : "secondaries[" + std::to_string(i - 1) + ']');
-}
-
-inline void check_database(const DatabaseConfig& database, std::vector<ConfigIssue>& issues) {
-    const Checker at{"database.providers.postgresql", issues};
-    check_store(database.strategy, database.health_check_interval, database.timeout,
-                database.max_retries, at.below("failover"));
-    check_database_node(database.primary, at.below("primary"));
-    for (std::size_t i = 0; i < database.secondaries.size(); ++i) {
-        check_database_node(database.secondaries[i],
-                            secondary(at, database.secondaries[i].path, i));
-    }
-}
-
-inline void check_cache(const CacheConfig& cache, std::vector<ConfigIssue>& issues) {
-    const Checker at{"cache.providers.redis", issues};
-    check_store(cache.strategy, cache.health_check_interval, cache.timeout, cache.max_retries,
-                at.below("failover"));
-    check_cache_node(cache.primary, at.below("primary"));
-    for (std::size_t i = 0; i < cache.secondaries.size(); ++i) {
-        check_cache_node(cache.secondaries[i], secondary(at, cache.secondaries[i].path, i));
-    }
-    at.range(cache.journal_max_keys, "journal.max_keys", 1, std::uint64_t{1} << 40U);
-    at.require(cache.sentinel_master.empty() == cache.sentinel_nodes.empty(), "sentinel",
-               "master_name and nodes go together");
 }
 
 inline void check_observation(const Config& config, std::vector<ConfigIssue>& issues) {

@@ -273,7 +273,7 @@ inline void Upstream::report_long_outages() {
                 emit(EventKind::alert, member.info.get(), reason, lasted);
                 reports.push_back({describe(member), lasted, reason});
             }
-            if (member.registered && expiry > Duration::zero() && lasted >= expiry) {
+            if (expiry > Duration::zero() && lasted >= expiry) {
                 expired.push_back(member.info->id);
             }
         }

@@ -249,11 +249,4 @@ inline asio::awaitable<Woken> Upstream::wait_discovered(TimePoint until, CallCon
     co_return why;
 }
 
-inline void Upstream::mark_registered(const std::string& id) {
-    const std::lock_guard lock{mutex_};
-    if (Member* member = find(id)) {
-        member->registered = true;
-    }
-}
-
 } // namespace failover

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Rules of the database and the cache.
+
+#include <failover/config/cache_config.hpp>
+#include <failover/config/database_config.hpp>
+#include <failover/config/detail/checker.hpp>
+#include <failover/config/failover_options.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace failover::detail {
+
+inline void check_store(Strategy strategy, Duration interval, Duration timeout,
+                        std::uint32_t max_retries, const Checker& at) {
+    at.require(
+        strategy == Strategy::active_passive || strategy == Strategy::active_active, "strategy",
+        std::string{"found "} + to_string(strategy) + ", allowed active-passive, active-active");
+    at.range(interval, "health_check_interval", std::chrono::milliseconds{10}, one_day);
+    at.range(timeout, "timeout", least_time, one_day);
+    at.range(max_retries, "max_retries", 0, 16);
+}
+
+inline void check_database_node(const DatabaseNodeConfig& node, const Checker& at) {
+    at.range(node.max_connections, "max_connections", 1, 10000);
+    at.range(node.max_idle_connections, "max_idle_connections", 0, node.max_connections);
+    at.range(node.weight, "weight", 0, 65535);
+}
+
+inline void check_cache_node(const CacheNodeConfig& node, const Checker& at) {
+    at.range(node.db, "db", 0, 65535);
+    at.range(node.pool_size, "pool_size", 1, 1024);
+}
+
+/// Where secondary number i stands: its own path, or the usual place of that position.
+inline Checker secondary(const Checker& at, const std::string& path, std::size_t i) {
+    if (!path.empty()) {
+        return at.other(path);
+    }
+    return at.below(i == 0 ? "secondary" : "secondaries[" + std::to_string(i - 1) + ']');
+}
+
+inline void check_database(const DatabaseConfig& database, std::vector<ConfigIssue>& issues) {
+    const Checker at{"database.providers.postgresql", issues};
+    check_store(database.strategy, database.health_check_interval, database.timeout,
+                database.max_retries, at.below("failover"));
+    check_database_node(database.primary, at.below("primary"));
+    for (std::size_t i = 0; i < database.secondaries.size(); ++i) {
+        check_database_node(database.secondaries[i],
+                            secondary(at, database.secondaries[i].path, i));
+    }
+}
+
+inline void check_cache(const CacheConfig& cache, std::vector<ConfigIssue>& issues) {
+    const Checker at{"cache.providers.redis", issues};
+    check_store(cache.strategy, cache.health_check_interval, cache.timeout, cache.max_retries,
+                at.below("failover"));
+    check_cache_node(cache.primary, at.below("primary"));
+    for (std::size_t i = 0; i < cache.secondaries.size(); ++i) {
+        check_cache_node(cache.secondaries[i], secondary(at, cache.secondaries[i].path, i));
+    }
+    at.range(cache.journal_max_keys, "journal.max_keys", 1, std::uint64_t{1} << 40U);
+    at.require(cache.sentinel_master.empty() == cache.sentinel_nodes.empty(), "sentinel",
+               "master_name and nodes go together");
+}
+
+} // namespace failover::detail
