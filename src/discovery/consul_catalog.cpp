@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "consul_catalog.hpp"
 
-#include "json_text.hpp"
+#include "json_fields.hpp"
 #include <failover/base/attempt_log.hpp>
 
 #include <nlohmann/json.hpp>
@@ -17,57 +17,15 @@
 namespace failover::discovery {
 namespace {
 
-using Json = nlohmann::json;
-
-/// What is wrong with an instance; thrown and caught inside this file.
-struct Unusable {
-    std::string what;
-};
-
-[[noreturn]] void refuse(const std::string& key, const Json& found, const char* expected) {
-    throw Unusable{key + ": expected " + expected + ", found " + found.type_name()};
-}
-
-/// Member `name` of `parent`; null when it is absent.
-const Json& member(const Json& parent, const char* name) {
-    static const Json absent;
-    const auto found = parent.find(name);
-    return found == parent.end() ? absent : *found;
-}
-
-/// null and absent read as empty: Go writes an empty map or list as null.
-const Json& object(const Json& parent, const char* name, const std::string& key) {
-    static const Json none = Json::object();
-    const Json& value = member(parent, name);
-    if (value.is_null()) {
-        return none;
-    }
-    if (!value.is_object()) {
-        refuse(key, value, "an object");
-    }
-    return value;
-}
-
-std::string text(const Json& parent, const char* name, const std::string& key) {
-    const Json& value = member(parent, name);
-    if (value.is_null()) {
-        return {};
-    }
-    if (!value.is_string()) {
-        refuse(key, value, "a string");
-    }
-    return value.get<std::string>();
-}
-
 std::uint16_t port_of(const Json& service) {
-    const Json& value = member(service, "Port");
-    if (!value.is_number_integer()) {
-        refuse("Service.Port", value, "a number");
+    const Json* value = field(service, "Port");
+    if (value == nullptr || !value->is_number_integer()) {
+        mismatch("Service.Port", value, "a number");
     }
-    const auto port = value.get<std::int64_t>();
-    const bool huge = value.is_number_unsigned() && port < 0;
+    const auto port = value->get<std::int64_t>();
+    const bool huge = value->is_number_unsigned() && port < 0;
     if (huge || port < 1 || port > 65535) {
-        throw Unusable{"Service.Port: " + value.dump() + " is not in 1 to 65535"};
+        throw FormatError{"Service.Port: " + value->dump() + " is not in 1 to 65535"};
     }
     return static_cast<std::uint16_t>(port);
 }
@@ -75,47 +33,45 @@ std::uint16_t port_of(const Json& service) {
 /// Weights.Passing or .Warning; 1 when there is none. What exceeds the range is its end: Consul's
 /// own has none.
 std::uint32_t weight_of(const Json& service, bool warning) {
-    const Json& weights = object(service, "Weights", "Service.Weights");
+    const Json* weights = map_field(service, "Weights", "Service.Weights");
     const char* name = warning ? "Warning" : "Passing";
-    const Json& value = member(weights, name);
-    if (value.is_null()) {
+    const Json* value = weights == nullptr ? nullptr : field(*weights, name);
+    if (value == nullptr) {
         return 1;
     }
-    if (!value.is_number_integer()) {
-        refuse(std::string{"Service.Weights."} + name, value, "a whole number");
+    const std::string label = std::string{"Service.Weights."} + name;
+    if (!value->is_number_integer()) {
+        mismatch(label, value, "a whole number");
     }
-    if (value.is_number_unsigned()) {
+    if (value->is_number_unsigned()) {
         return static_cast<std::uint32_t>(
-            std::min<std::uint64_t>(value.get<std::uint64_t>(), 65535));
+            std::min<std::uint64_t>(value->get<std::uint64_t>(), 65535));
     }
-    throw Unusable{std::string{"Service.Weights."} + name + ": " + value.dump() + " is negative"};
+    throw FormatError{label + ": " + value->dump() + " is negative"};
 }
 
 std::vector<std::string> tags_of(const Json& service) {
-    const Json& value = member(service, "Tags");
     std::vector<std::string> tags;
-    if (value.is_null()) {
-        return tags;
-    }
-    if (!value.is_array()) {
-        refuse("Service.Tags", value, "a list");
-    }
-    for (const Json& tag : value) {
-        if (!tag.is_string()) {
-            refuse("Service.Tags", tag, "strings");
+    if (const Json* list = list_field(service, "Tags", "Service.Tags")) {
+        for (const Json& tag : *list) {
+            if (!tag.is_string()) {
+                mismatch("Service.Tags", &tag, "strings");
+            }
+            tags.push_back(tag.get<std::string>());
         }
-        tags.push_back(tag.get<std::string>());
     }
     return tags;
 }
 
-std::map<std::string, std::string> meta_of(const Json& parent, const std::string& key) {
+std::map<std::string, std::string> meta_of(const Json& parent, const std::string& label) {
     std::map<std::string, std::string> meta;
-    for (const auto& [name, value] : object(parent, "Meta", key).items()) {
-        if (!value.is_string()) {
-            refuse(key + '.' + escaped(name), value, "a string");
+    if (const Json* map = map_field(parent, "Meta", label)) {
+        for (const auto& [name, value] : map->items()) {
+            if (!value.is_string()) {
+                mismatch(label + '.' + escaped(name), &value, "a string");
+            }
+            meta.emplace(name, value.get<std::string>());
         }
-        meta.emplace(name, value.get<std::string>());
     }
     return meta;
 }
@@ -128,20 +84,17 @@ struct Checks {
 };
 
 Checks checks_of(const Json& entry) {
-    const Json& list = member(entry, "Checks");
     Checks checks;
-    if (list.is_null()) {
+    const Json* list = list_field(entry, "Checks");
+    if (list == nullptr) {
         return checks;
     }
-    if (!list.is_array()) {
-        refuse("Checks", list, "a list");
-    }
-    for (const Json& one : list) {
+    for (const Json& one : *list) {
         if (!one.is_object()) {
-            refuse("Checks", one, "objects");
+            mismatch("Checks", &one, "objects");
         }
-        const std::string status = text(one, "Status", "Checks.Status");
-        const std::string id = text(one, "CheckID", "Checks.CheckID");
+        const std::string status = text_field(one, "Status", "Checks.Status");
+        const std::string id = text_field(one, "CheckID", "Checks.CheckID");
         checks.warning = checks.warning || status == "warning";
         checks.critical = checks.critical || (status != "warning" && status != "passing");
         checks.maintenance = checks.maintenance || id == "_node_maintenance" ||
@@ -193,14 +146,17 @@ std::string joined(const std::vector<std::string>& words) {
 
 /// None: it does not carry all of `tags`.
 std::optional<Endpoint> read_instance(const Json& entry, const std::vector<std::string>& tags) {
+    static const Json nothing = Json::object();
     if (!entry.is_object()) {
-        refuse("instance", entry, "an object");
+        mismatch("instance", &entry, "an object");
     }
-    if (!member(entry, "Service").is_object()) {
-        refuse("Service", member(entry, "Service"), "an object");
+    const Json* described = map_field(entry, "Service");
+    if (described == nullptr) {
+        mismatch("Service", nullptr, "an object");
     }
-    const Json& service = member(entry, "Service");
-    const Json& node = object(entry, "Node", "Node");
+    const Json& service = *described;
+    const Json* placed = map_field(entry, "Node");
+    const Json& node = placed == nullptr ? nothing : *placed;
     const std::vector<std::string> carried = tags_of(service);
     const bool wanted = std::all_of(tags.begin(), tags.end(), [&](const std::string& tag) {
         return std::find(carried.begin(), carried.end(), tag) != carried.end();
@@ -209,13 +165,13 @@ std::optional<Endpoint> read_instance(const Json& entry, const std::vector<std::
         return std::nullopt;
     }
     Endpoint endpoint;
-    endpoint.id = text(service, "ID", "Service.ID");
-    endpoint.address = text(service, "Address", "Service.Address");
+    endpoint.id = text_field(service, "ID", "Service.ID");
+    endpoint.address = text_field(service, "Address", "Service.Address");
     if (endpoint.address.empty()) {
-        endpoint.address = text(node, "Address", "Node.Address");
+        endpoint.address = text_field(node, "Address", "Node.Address");
     }
     if (endpoint.address.empty()) {
-        throw Unusable{"neither Service.Address nor Node.Address is set"};
+        throw FormatError{"neither Service.Address nor Node.Address is set"};
     }
     endpoint.port = port_of(service);
     const Checks checks = checks_of(entry);
@@ -229,8 +185,8 @@ std::optional<Endpoint> read_instance(const Json& entry, const std::vector<std::
     endpoint.scheme = scheme_of(endpoint.metadata, carried);
     const std::pair<const char*, std::string> known[] = {
         {"tags", joined(carried)},
-        {"node", text(node, "Node", "Node.Node")},
-        {"datacenter", text(node, "Datacenter", "Node.Datacenter")}};
+        {"node", text_field(node, "Node", "Node.Node")},
+        {"datacenter", text_field(node, "Datacenter", "Node.Datacenter")}};
     for (const auto& [key, value] : known) {
         if (!value.empty()) {
             endpoint.metadata.emplace(key, value);
@@ -242,9 +198,10 @@ std::optional<Endpoint> read_instance(const Json& entry, const std::vector<std::
 /// "instance 3 (web-1): " for messages.
 std::string name_of(const Json& entry, std::size_t position) {
     std::string out = "instance " + std::to_string(position);
-    if (entry.is_object() && member(entry, "Service").is_object()) {
-        const Json& id = member(member(entry, "Service"), "ID");
-        out += id.is_string() ? " (" + escaped(id.get_ref<const std::string&>()) + ')' : "";
+    const Json* service = entry.is_object() ? field(entry, "Service") : nullptr;
+    const Json* id = service != nullptr && service->is_object() ? field(*service, "ID") : nullptr;
+    if (id != nullptr && id->is_string()) {
+        out += " (" + escaped(id->get_ref<const std::string&>()) + ')';
     }
     return out + ": ";
 }
@@ -294,10 +251,11 @@ CatalogReading read_health_service(std::string_view json, const std::vector<std:
         try {
             if (std::optional<Endpoint> endpoint = read_instance(entry, tags)) {
                 reading.endpoints.push_back(std::move(*endpoint));
-                nodes.push_back(text(object(entry, "Node", "Node"), "Node", "Node.Node"));
+                const Json* node = field(entry, "Node");
+                nodes.push_back(node == nullptr ? "" : text_field(*node, "Node", "Node.Node"));
             }
-        } catch (const Unusable& reason) {
-            reading.left_out.push_back(name_of(entry, position) + reason.what);
+        } catch (const FormatError& reason) {
+            reading.left_out.push_back(name_of(entry, position) + reason.what());
         }
         ++position;
     }

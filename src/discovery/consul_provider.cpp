@@ -6,10 +6,10 @@
 #include <failover/base/error.hpp>
 #include <failover/discovery/consul/answer_doubt.hpp>
 #include <failover/discovery/consul/service_definition.hpp>
+#include <failover/engine/new_seed.hpp>
 
 #include <boost/asio/error.hpp>
 
-#include <random>
 #include <utility>
 
 namespace failover::discovery {
@@ -31,11 +31,6 @@ void demand(const ControlReply& reply, std::string problem, const std::string& s
                                                                  : Errc::discovery_unavailable),
                         .service = service,
                         .detail = "consul: " + operation + ": " + problem}};
-}
-
-std::uint64_t new_seed() {
-    std::random_device source;
-    return (std::uint64_t{source()} << 32U) | source();
 }
 
 } // namespace

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "format_error.hpp"
 #include "json_text.hpp"
-#include "slice_json.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -11,11 +11,18 @@
 #include <string_view>
 #include <utility>
 
-// Reads fields as the Kubernetes API writes them: absent and null mean the same, another type is an
-// error that names the field.
+// Reads fields as programs in Go write them: absent and null mean the same, a null list or map is
+// an empty one, and another type is an error that names the field: as `label`, where its key alone
+// would not do.
 namespace failover::discovery {
 
 using Json = nlohmann::json;
+
+/// `found`: null when it is absent.
+[[noreturn]] inline void mismatch(std::string_view label, const Json* found, const char* expected) {
+    throw FormatError{std::string{label} + ": expected " + expected + ", found " +
+                      (found == nullptr ? "null" : found->type_name())};
+}
 
 inline Json parse_object(std::string_view text) {
     ParsedJson parsed = parse_json(text);
@@ -23,7 +30,7 @@ inline Json parse_object(std::string_view text) {
         throw FormatError{parsed.problem};
     }
     if (!parsed.value.is_object()) {
-        throw FormatError{"a JSON object is expected"};
+        throw FormatError{std::string{"expected an object, found "} + parsed.value.type_name()};
     }
     return std::move(parsed.value);
 }
@@ -37,13 +44,13 @@ inline const Json* field(const Json& json, const char* key) {
     return at == json.end() || at->is_null() ? nullptr : &*at;
 }
 
-inline std::string text_field(const Json& json, const char* key) {
+inline std::string text_field(const Json& json, const char* key, std::string_view label = {}) {
     const Json* value = field(json, key);
     if (value == nullptr) {
         return {};
     }
     if (!value->is_string()) {
-        throw FormatError{std::string{key} + ": a text is expected"};
+        mismatch(label.empty() ? key : label, value, "a string");
     }
     return value->get<std::string>();
 }
@@ -54,23 +61,23 @@ inline std::optional<bool> flag_field(const Json& json, const char* key) {
         return std::nullopt;
     }
     if (!value->is_boolean()) {
-        throw FormatError{std::string{key} + ": true or false is expected"};
+        mismatch(key, value, "true or false");
     }
     return value->get<bool>();
 }
 
-inline const Json* map_field(const Json& json, const char* key) {
+inline const Json* map_field(const Json& json, const char* key, std::string_view label = {}) {
     const Json* value = field(json, key);
     if (value != nullptr && !value->is_object()) {
-        throw FormatError{std::string{key} + ": an object is expected"};
+        mismatch(label.empty() ? key : label, value, "an object");
     }
     return value;
 }
 
-inline const Json* list_field(const Json& json, const char* key) {
+inline const Json* list_field(const Json& json, const char* key, std::string_view label = {}) {
     const Json* value = field(json, key);
     if (value != nullptr && !value->is_array()) {
-        throw FormatError{std::string{key} + ": a list is expected"};
+        mismatch(label.empty() ? key : label, value, "a list");
     }
     return value;
 }

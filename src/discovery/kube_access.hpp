@@ -13,7 +13,9 @@ namespace failover::discovery {
 
 /// The credentials in use, and connections made with them. Tokens are read for each request; the
 /// rest (a rotated ca.crt, a kubeconfig that was replaced) when refresh() is called after a
-/// failure. Threads    safe.
+/// failure.
+///
+/// Threads    safe.
 class KubeAccess {
 public:
     using Load = std::function<KubeCredentials()>;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "kube_credentials.hpp"
 
+#include <failover/base/detail/trimmed.hpp>
 #include <failover/config/load.hpp>
 #include <failover/config/url.hpp>
 
@@ -23,7 +24,7 @@ std::string environment_value(const char* name) {
 
 std::string required_file(const std::filesystem::path& file) {
     std::optional<std::string> text = read_small_file(file);
-    if (!text || trimmed(*text).empty()) {
+    if (!text || failover::detail::trimmed(*text).empty()) {
         refuse(file.string(),
                "cannot be read or is empty; does the pod have "
                "automountServiceAccountToken: false?");
@@ -56,10 +57,10 @@ KubeCredentials load_service_account(const ServiceAccountPlace& place) {
     }
     found.ca_pem = required_file(place.directory / "ca.crt");
     found.token_file = (place.directory / "token").string();
-    found.token = Secret{trimmed(required_file(found.token_file))};
+    found.token = Secret{std::string{failover::detail::trimmed(required_file(found.token_file))}};
     if (const auto name = read_small_file(place.directory / "namespace")) {
-        if (std::string text = trimmed(*name); !text.empty()) {
-            found.kubernetes_namespace = std::move(text);
+        if (const auto text = failover::detail::trimmed(*name); !text.empty()) {
+            found.kubernetes_namespace = text;
         }
     }
     return found;
@@ -69,8 +70,8 @@ std::string current_token(const KubeCredentials& credentials) {
     if (!credentials.token_file.empty()) {
         if (const auto text = read_small_file(credentials.token_file)) {
             // While it is replaced it may be empty for a moment.
-            if (std::string token = trimmed(*text); !token.empty()) {
-                return token;
+            if (const auto token = failover::detail::trimmed(*text); !token.empty()) {
+                return std::string{token};
             }
         }
     }
@@ -91,15 +92,6 @@ std::optional<std::string> read_small_file(const std::filesystem::path& file) {
         return std::nullopt;
     }
     return text;
-}
-
-std::string trimmed(std::string text) {
-    constexpr const char* space = " \t\r\n";
-    const std::size_t begin = text.find_first_not_of(space);
-    if (begin == std::string::npos) {
-        return {};
-    }
-    return text.substr(begin, text.find_last_not_of(space) - begin + 1);
 }
 
 } // namespace failover::discovery

@@ -54,7 +54,5 @@ struct ServiceAccountPlace {
 
 /// A file of at most 4 MiB. None when it cannot be read or is larger.
 [[nodiscard]] std::optional<std::string> read_small_file(const std::filesystem::path& file);
-/// Without spaces and line ends at both ends: a token file ends with one, and a header must not.
-[[nodiscard]] std::string trimmed(std::string text);
 
 } // namespace failover::discovery

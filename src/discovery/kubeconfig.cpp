@@ -2,6 +2,7 @@
 #include "kubeconfig.hpp"
 
 #include "base64.hpp"
+#include <failover/base/detail/trimmed.hpp>
 #include <failover/config/load.hpp>
 #include <failover/config/url.hpp>
 
@@ -161,7 +162,7 @@ void read_cluster(const Section& cluster, KubeCredentials& found) {
 }
 
 void read_token(const Section& user, KubeCredentials& found) {
-    found.token = Secret{trimmed(user.text("token"))};
+    found.token = Secret{std::string{failover::detail::trimmed(user.text("token"))}};
     if (user.text("tokenFile").empty()) {
         return;
     }

@@ -6,6 +6,7 @@
 #include "kube_session.hpp"
 #include "kubeconfig.hpp"
 #include "slice_json.hpp"
+#include <failover/engine/new_seed.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/strand.hpp>
@@ -14,7 +15,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <random>
 #include <utility>
 
 namespace failover::discovery {
@@ -29,11 +29,6 @@ KubeAccess::Load loader(const KubernetesOptions& options, const ServiceAccountPl
 
 /// Beyond it a list has no end: no service is as large.
 constexpr std::size_t most_slices = 500'000;
-
-std::uint64_t new_seed() {
-    std::random_device device;
-    return (std::uint64_t{device()} << 32U) | device();
-}
 
 /// What ended a request by cancelling it goes on; another problem becomes an error of the service.
 void require_useful(const ControlReply& reply, const KubeService& service) {

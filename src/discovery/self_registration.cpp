@@ -8,12 +8,13 @@
 #include <failover/config/load.hpp>
 #include <failover/config/validate.hpp>
 #include <failover/discovery/consul/check_limits.hpp>
+#include <failover/engine/new_seed.hpp>
+#include <failover/retry/backoff.hpp>
 
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include <algorithm>
 #include <chrono>
 #include <exception>
 #include <utility>
@@ -48,9 +49,10 @@ public:
 
     asio::awaitable<void> run() override {
         asio::steady_timer timer{co_await asio::this_coro::executor};
-        Rng rng{static_cast<std::uint64_t>(Clock::now().time_since_epoch().count())};
-        Duration pause = 500ms;
-        for (std::string told;;) {
+        constexpr BackoffOptions pauses{.base = 500ms, .max = 30s};
+        Rng rng{new_seed()};
+        std::string told;
+        for (unsigned failures = 0;; ++failures) {
             const std::string reason = co_await attempt();
             if (reason.empty()) {
                 co_return;
@@ -59,10 +61,8 @@ public:
                 warn_("registration failed and is tried again: " + reason);
                 told = reason;
             }
-            timer.expires_after(Duration{static_cast<Duration::rep>(
-                static_cast<double>(pause.count()) * (0.5 + rng.uniform() / 2))});
+            timer.expires_after(backoff(pauses, failures, rng));
             co_await timer.async_wait(asio::use_awaitable);
-            pause = std::min<Duration>(pause * 2, 30s);
         }
     }
 

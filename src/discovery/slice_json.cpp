@@ -35,7 +35,7 @@ SliceEndpoint read_endpoint(const Json& json) {
     SliceEndpoint endpoint;
     if (const Json* addresses = list_field(json, "addresses"); addresses && !addresses->empty()) {
         if (!addresses->front().is_string()) {
-            throw FormatError{"endpoints[].addresses: texts are expected"};
+            mismatch("endpoints[].addresses", &addresses->front(), "strings");
         }
         endpoint.address = addresses->front().get<std::string>();
     }

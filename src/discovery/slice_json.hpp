@@ -1,19 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "format_error.hpp"
 #include <failover/discovery/kubernetes/slice.hpp>
 
-#include <stdexcept>
-#include <string>
 #include <string_view>
 
 namespace failover::discovery {
-
-/// What was read is not what the API promises; what() names the field.
-class FormatError : public std::runtime_error {
-public:
-    using std::runtime_error::runtime_error;
-};
 
 /// The body of a LIST. Unknown fields are ignored, null lists are empty. Throws FormatError.
 [[nodiscard]] SlicePage parse_slice_page(std::string_view body);

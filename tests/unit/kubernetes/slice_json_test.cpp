@@ -63,14 +63,15 @@ TEST(SliceJson, names_the_field_of_a_wrong_type) {
     const auto slice = [](const std::string& rest) {
         return list_of(R"({"metadata":{"name":"a"},)" + rest + "}");
     };
-    EXPECT_THAT(list_problem(slice(R"("endpoints":{})")), HasSubstr("endpoints: a list"));
+    EXPECT_THAT(list_problem(slice(R"("endpoints":{})")),
+                HasSubstr("endpoints: expected a list, found object"));
     EXPECT_THAT(list_problem(slice(R"("endpoints":[1])")), HasSubstr("addresses"));
     EXPECT_THAT(list_problem(slice(R"("endpoints":[{"addresses":[1]}])")),
-                HasSubstr("addresses: texts"));
+                HasSubstr("addresses: expected strings, found number"));
     EXPECT_THAT(list_problem(slice(R"("endpoints":[{"conditions":{"ready":"yes"}}])")),
-                HasSubstr("ready: true or false"));
+                HasSubstr("ready: expected true or false, found string"));
     EXPECT_THAT(list_problem(slice(R"("endpoints":[{"targetRef":"x"}])")),
-                HasSubstr("targetRef: an object"));
+                HasSubstr("targetRef: expected an object, found string"));
     for (const char* port : {"0", "65536", "-1", "80.5", "\"80\"", "1e3", "99999999999999999999"}) {
         EXPECT_THAT(list_problem(slice(std::string{R"("ports":[{"port":)"} + port + "}]")),
                     HasSubstr("from 1 to 65535"))

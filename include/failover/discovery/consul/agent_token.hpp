@@ -2,6 +2,7 @@
 #pragma once
 
 #include <failover/base/detail/http_text.hpp>
+#include <failover/base/detail/trimmed.hpp>
 #include <failover/config/secret.hpp>
 #include <failover/config/service_config.hpp>
 
@@ -20,7 +21,8 @@ namespace failover::discovery {
 class AgentToken {
 public:
     explicit AgentToken(const ConsulOptions& options)
-        : file_{options.token_file}, token_{Secret{trimmed(options.token.reveal())}} {}
+        : file_{options.token_file},
+          token_{Secret{std::string{failover::detail::trimmed(options.token.reveal())}}} {}
 
     /// Reads the file again when it has changed. Returns what is wrong with the token, for people
     /// and without it; empty: nothing. A token that was good stays in use.
@@ -64,22 +66,13 @@ private:
         if (in.bad() || text.size() > largest) {
             return "token_file " + file_ + ": cannot be read, or is no token";
         }
-        text = trimmed(text);
+        text = std::string{failover::detail::trimmed(text)};
         // Empty: about to be written. A file that ends in the middle is read again once it changes.
         if (text.empty() || !failover::detail::is_field_value(text)) {
             return "token_file " + file_ + ": holds no token";
         }
         token_ = Secret{std::move(text)};
         return {};
-    }
-
-    static std::string trimmed(std::string_view text) {
-        constexpr std::string_view space = " \t\r\n";
-        const std::size_t first = text.find_first_not_of(space);
-        if (first == std::string_view::npos) {
-            return {};
-        }
-        return std::string{text.substr(first, text.find_last_not_of(space) - first + 1)};
     }
 
     mutable std::mutex mutex_;

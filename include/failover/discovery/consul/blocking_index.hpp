@@ -39,8 +39,9 @@ enum class IndexMove {
 
 /// Which `index` the next blocking query carries, by the rules of Consul's documentation. A query
 /// with an index that the agent has not reached yet blocks its whole wait although things change,
-/// so whenever an index may be stale the next query carries none and is answered at once. Threads
-/// Distinct objects: safe. Shared object: unsafe.
+/// so whenever an index may be stale the next query carries none and is answered at once.
+///
+/// Threads    Distinct objects: safe. Shared object: unsafe.
 class BlockingIndex {
 public:
     /// The index to send, at least 1; none: ask without one and be answered at once.

@@ -73,7 +73,9 @@ struct WatchEnd {
 ///
 /// An expired resourceVersion (410) is normal after a restart of the server: it leads to a new list
 /// at once and is no problem. A watch that is cut goes on from where it was. Problems end with the
-/// next complete list, or the next line of a watch. Threads    one thread.
+/// next complete list, or the next line of a watch.
+///
+/// Threads    one thread.
 class SliceInformer {
 public:
     SliceInformer(const InformerTiming& timing, Rng rng) : timing_{timing}, rng_{rng} {}
