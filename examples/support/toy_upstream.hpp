@@ -43,8 +43,9 @@ enum class Mode {
 };
 
 /// A small HTTP/1.1 server on a loopback port, in this process, that can be made to fail. It
-/// answers every request with 200 and a JSON body naming itself and the path. Threads    set() and
-/// requests() may be called from any thread; the server runs on its own one.
+/// answers every request with 200 and a JSON body naming itself and the path.
+///
+/// Threads    set() and requests() may be called from any thread; the server runs on its own one.
 class ToyUpstream {
 public:
     explicit ToyUpstream(std::string name) : name_{std::move(name)} {

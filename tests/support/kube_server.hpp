@@ -38,8 +38,9 @@ inline Script replay(RecordedExchange recorded, double speed = 1000) {
 
 /// The part of an apiserver that concerns the EndpointSlices of one namespace: lists with pages,
 /// watches with history, expiry of old versions, creating and replacing with conflicts. Shapes are
-/// those of the transcripts; what it has no rule for is scripted with server().next(). Threads
-/// safe.
+/// those of the transcripts; what it has no rule for is scripted with server().next().
+///
+/// Threads    safe.
 class KubeServer {
 public:
     explicit KubeServer(std::optional<ServerTls> tls = {})

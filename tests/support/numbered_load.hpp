@@ -23,7 +23,9 @@ namespace failover::test {
 
 /// Calls of one method, each with a number of its own in its target ("/n/17"), from blocking
 /// threads and from coroutines at once; then compares what the callers were told with what was
-/// executed. Threads    one thread; it runs its own.
+/// executed.
+///
+/// Threads    one thread; it runs its own.
 class NumberedLoad {
 public:
     enum class Method { get, post };

@@ -35,13 +35,17 @@ class SetCoalescer final : public std::enable_shared_from_this<SetCoalescer> {
 public:
     using Set = std::vector<Endpoint>;
 
-    SetCoalescer(asio::any_io_executor executor, std::function<void(Set)> apply)
-        : executor_{std::move(executor)}, apply_{std::move(apply)} {}
+    using ReadClock = TimePoint (*)();
+
+    /// `now`: what time it is; Clock's word but for tests.
+    SetCoalescer(asio::any_io_executor executor, std::function<void(Set)> apply,
+                 ReadClock now = &Clock::now)
+        : executor_{std::move(executor)}, apply_{std::move(apply)}, now_{now} {}
 
     void push(Set set) {
         {
             const std::lock_guard lock{mutex_};
-            if (applying_ || scheduled_ || Clock::now() < free_at_) {
+            if (applying_ || scheduled_ || now_() < free_at_) {
                 waiting_ = std::move(set);
                 if (!applying_) {
                     schedule();
@@ -89,9 +93,9 @@ private:
     }
 
     void apply(Set set) {
-        const TimePoint begun = Clock::now();
+        const TimePoint begun = now_();
         apply_(std::move(set));
-        const TimePoint done = Clock::now();
+        const TimePoint done = now_();
         const std::lock_guard lock{mutex_};
         free_at_ = done + coalescing_gap(done - begun);
         applying_ = false;
@@ -102,6 +106,7 @@ private:
 
     asio::any_io_executor executor_;
     std::function<void(Set)> apply_; // must not throw
+    ReadClock now_;
     std::mutex mutex_;
     std::optional<Set> waiting_;
     TimePoint free_at_{};

@@ -24,8 +24,9 @@ namespace asio = boost::asio;
 enum class Woken { notified, timed_out, aborted, cancelled };
 
 /// One suspended coroutine that any thread may wake, once: by notify(), by a deadline, or by
-/// abort(). Once its execution context shuts down, waking it does nothing. Threads    notify() and
-/// abort() from any thread; wait() once, from one coroutine.
+/// abort(). Once its execution context shuts down, waking it does nothing.
+///
+/// Threads    notify() and abort() from any thread; wait() once, from one coroutine.
 class Wake final : public Abortable, public std::enable_shared_from_this<Wake> {
 public:
     explicit Wake(const asio::any_io_executor& executor)

@@ -99,10 +99,10 @@ private:
     bool draining_ = false;
     bool listed_draining_ = false;
     bool asked_to_drain_ = false;
-    bool denied_ = false;       // a denied ejection was reported and nothing succeeded since
-    bool unhealthy_ = false;    // what was last announced
-    bool proven_ = false;       // a check or a call has succeeded
-    bool introduced_ = false;   // a first pass was announced
+    bool denied_ = false;     // a denied ejection was reported and nothing succeeded since
+    bool unhealthy_ = false;  // what was last announced
+    bool proven_ = false;     // a check or a call has succeeded
+    bool introduced_ = false; // a first pass was announced
     TimePoint recovered_at_ = TimePoint::min();
     TimePoint since_{};
     TimePoint unhealthy_since_{};
@@ -112,3 +112,4 @@ private:
 } // namespace failover
 
 #include <failover/health/detail/endpoint_health_steps.hpp>
+#include <failover/health/detail/endpoint_health_traffic.hpp>

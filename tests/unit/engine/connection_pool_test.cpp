@@ -193,9 +193,9 @@ struct Slot {
     asio::execution_context& context;
 };
 
-asio::awaitable<void> hold_asleep(std::shared_ptr<Slot>) {
-    CallControl control;
-    co_await failover::sleep_until(TimePoint::max(), control);
+asio::awaitable<void> hold_suspended(std::shared_ptr<Slot>) {
+    const auto wake = std::make_shared<failover::Wake>(co_await asio::this_coro::executor);
+    co_await wake->wait(TimePoint::max());
 }
 
 asio::awaitable<void> hold_ready(std::shared_ptr<Slot>) {
@@ -221,7 +221,7 @@ TEST_F(ConnectionPoolTest, calls_that_end_with_their_context_leave_the_slot_to_t
     wait_on(*dying);
     wait_on(other);
     wait_on(*dying);
-    asio::co_spawn(*dying, hold_asleep(std::make_shared<Slot>(pool, *dying)), asio::detached);
+    asio::co_spawn(*dying, hold_suspended(std::make_shared<Slot>(pool, *dying)), asio::detached);
     dying->poll();
     ASSERT_EQ(pool->counts().pending, 4U);
     dying.reset();

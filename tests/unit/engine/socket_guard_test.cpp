@@ -9,6 +9,7 @@
 
 #include <array>
 #include <chrono>
+#include <future>
 #include <memory>
 #include <sys/socket.h>
 #include <thread>
@@ -62,12 +63,14 @@ TEST_F(SocketGuardTest, ends_the_operation_at_its_deadline) {
 TEST_F(SocketGuardTest, a_busy_strand_of_the_call_that_opened_the_connection_delays_no_deadline) {
     const auto strand = asio::make_strand(io);
     const auto guard = guard_on(strand);
-    asio::post(strand, [] { std::this_thread::sleep_for(800ms); });
+    std::promise<void> over;
+    asio::post(strand, [busy = over.get_future().share()] { busy.wait(); });
     const TimePoint start = Clock::now();
     guard->arm(start + 50ms);
     std::thread one{[&] { io.run(); }};
     std::thread two{[&] { io.run(); }};
     EXPECT_LT(time_to_end(start), 500ms);
+    over.set_value();
     one.join();
     two.join();
 }
