@@ -10,7 +10,7 @@
 namespace failover::discovery {
 namespace {
 
-std::uint16_t port_of(const Json& value) {
+std::uint16_t port_number(const Json& value) {
     if (!value.is_number_unsigned() || value.get<std::uint64_t>() == 0 ||
         value.get<std::uint64_t>() > 65535) {
         throw FormatError{"ports[].port: a number from 1 to 65535 is expected"};
@@ -26,7 +26,7 @@ SlicePort read_port(const Json& json) {
         port.protocol = std::move(protocol);
     }
     if (const Json* number = field(json, "port")) {
-        port.port = port_of(*number);
+        port.port = port_number(*number);
     }
     return port;
 }
