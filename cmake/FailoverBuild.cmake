@@ -19,6 +19,10 @@ function(failover_set_warnings target)
     # GCC's manual warns that the instrumentation makes this one report what is no fault.
     target_compile_options(${target} PRIVATE -Wno-maybe-uninitialized)
   endif()
+  if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # Meant for headers; a source file of a unity build is included like one.
+    target_compile_options(${target} PRIVATE -Wno-subobject-linkage)
+  endif()
   if(FAILOVER_SANITIZE MATCHES "thread" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # Asio uses std::atomic_thread_fence, which g++ reports in every including file under TSan.
     target_compile_options(${target} PRIVATE -Wno-tsan)
