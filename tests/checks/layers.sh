@@ -61,6 +61,8 @@ BEGIN {
     peer["config>endpoint"]; peer["face:message.hpp>endpoint"]
     peer["face:call_options.hpp>face:message.hpp"]; peer["engine>discovery"]
     peer["face:manager.hpp>face:client.hpp"]
+    # Statements are judged in the words of the attempts of calls.
+    peer["role>retry"]
     # JSON over HTTP: providers ask through the connections of calls.
     peer["src/discovery>src/http"]
     peer["src/manager>face:client.hpp"]; peer["src/manager>face:manager.hpp"]

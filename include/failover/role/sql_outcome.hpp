@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <failover/retry/fault.hpp>
+
+#include <cstdint>
+#include <string_view>
+
+namespace failover {
+
+/// What a call did to the database. Exactly one holds.
+enum class CallOutcome : std::uint8_t {
+    ok,
+    /// Nothing of it was executed, or all of it was undone: it may run again.
+    rejected,
+    /// The database answered with an error. Nothing of it was kept; again would be the same.
+    failed,
+    /// Executed or not: the answer was lost. It must not run again unless that is harmless.
+    in_doubt,
+};
+
+[[nodiscard]] const char* to_string(CallOutcome outcome) noexcept;
+
+/// What an attempt was about, and how far it had come.
+enum class Work : std::uint8_t {
+    /// Changes nothing.
+    read,
+    /// One statement that commits by itself.
+    write,
+    /// Inside a transaction, before COMMIT was sent.
+    transaction,
+    /// COMMIT was sent, or may have been.
+    commit,
+};
+
+/// How one attempt ended, as the protocol saw it.
+struct SqlAttempt {
+    /// The first SQLSTATE that came: after a FATAL, libpq reports the loss of the connection
+    /// without one. Empty: none came.
+    std::string_view sqlstate{};
+    /// The connection stood: logged in, before this attempt or by it.
+    bool connected = false;
+    /// A byte of the statement may have left.
+    bool sent = false;
+    /// The connection cannot be used any more.
+    bool broken = false;
+    /// Time ran out here; nobody waits for the answer any more.
+    bool timed_out = false;
+    Work work = Work::read;
+    /// The node was chosen as a standby.
+    bool on_standby = false;
+};
+
+/// What to do after an attempt. The flags are independent of each other.
+struct SqlVerdict {
+    CallOutcome outcome = CallOutcome::ok;
+    /// The node takes no writes any more: PrimaryElection::demoted(), and ask it now.
+    bool demoted = false;
+    /// Something is wrong with the node: ask it now.
+    bool suspect = false;
+    /// The node is there and starting up: ask again soon, without growing pauses.
+    bool starting = false;
+    /// Close this connection.
+    bool drop_connection = false;
+    /// May run again at once on the same node. A transaction: all of it.
+    bool same_node = false;
+    /// May run again on another node. A write: on the primary, when that is known again.
+    bool elsewhere = false;
+    /// The node has no connection to spare: wait for one of those there are.
+    bool wait_pool = false;
+    /// A prepared statement is unknown or out of date: prepare it again, once.
+    bool reprepare = false;
+    /// User, password or database are wrong for this node: exclude it, and tell somebody.
+    bool config_error = false;
+    /// For breaker and outlier detection. `success` with a fault: the node works, and the answer is
+    /// of no use.
+    AttemptVerdict attempt{};
+
+    friend bool operator==(const SqlVerdict&, const SqlVerdict&) = default;
+};
+
+/// The judgement of one attempt. SQLSTATEs are those of PostgreSQL 15's appendix A; what is not
+/// named is judged by its class.
+///
+///     while connecting
+///       57P03                          rejected   starting
+///       53300                          rejected   wait_pool
+///       28xxx 3D000 42xxx 22xxx 0A000  failed     config_error, elsewhere
+///       any other, or none             rejected   suspect, elsewhere
+///     the connection is lost (any code of 08 57P, 25P03, any other with `broken`, or time ran out)
+///       nothing sent                   rejected   elsewhere
+///       read                           rejected   elsewhere
+///       transaction                    rejected   elsewhere, as a whole
+///       write, commit                  in_doubt
+///     an answer: what it undid stays undone, also when the connection is lost after it
+///       25006                          rejected   demoted, elsewhere; of a read or on a standby:
+///                                                 failed, since the statement should not write
+///       40001 40P01 on a primary       rejected   same_node, as a whole
+///       40001 40P01 on a standby       rejected   elsewhere: replay cancelled the read
+///       40003                          in_doubt   of a read: rejected
+///       26000 0A000                    rejected   reprepare; in a transaction: a fresh connection,
+///                                                 as a whole
+///       53300                          rejected   wait_pool
+///       53xxx 58xxx XXxxx F0xxx        failed     suspect
+///       57014 55P03                    failed     says nothing about the node
+///       any other                      failed     the caller's: the node works
+[[nodiscard]] SqlVerdict classify_sql(const SqlAttempt& attempt) noexcept;
+
+} // namespace failover
+
+#include <failover/role/detail/sql_table.hpp>
