@@ -24,7 +24,7 @@ inline ElectionChange PrimaryElection::report(std::size_t node, const NodeReport
     const bool overtaken = known.seen && report.asked < known.last.asked;
     const bool refuted = known.void_until && report.asked <= *known.void_until && report.writable();
     if (overtaken || refuted) {
-        return {.node = node};
+        return settle({.node = node}, now); // no news of the node, but time passed
     }
     const std::uint64_t id_before = known.last.system_id;
     known.last = report;

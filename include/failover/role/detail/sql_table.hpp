@@ -105,11 +105,11 @@ inline SqlVerdict answer_verdict(const SqlAttempt& attempt) noexcept {
                 .attempt = works_but};
     }
     if (state == "40003") {
-        const bool read = attempt.work == Work::read;
-        return {.outcome = read ? CallOutcome::rejected : CallOutcome::in_doubt,
+        const bool undone = attempt.work == Work::read || !attempt.sent;
+        return {.outcome = undone ? CallOutcome::rejected : CallOutcome::in_doubt,
                 .suspect = true,
                 .drop_connection = true,
-                .elsewhere = read,
+                .elsewhere = undone,
                 .attempt = works_but};
     }
     if (state == "26000" || state == "0A000") {
