@@ -147,8 +147,15 @@ public:
     }
     /// Starts a node, for the first time or after kill9().
     void start(std::size_t node) {
-        nodes_.at(node).patroni = Process{
-            unprivileged({"/usr/bin/patroni", file(name(node) + ".yml")}), dir_ / "patroni.log"};
+        // When the test program dies: Patroni leaves a server behind when it is told to end in the
+        // middle of a restart.
+        const std::string guarded = "trap 'kill -9 $!; for i in 1 2 3; do kill -QUIT $(head -n 1 " +
+                                    file(name(node)) +
+                                    "/postmaster.pid); sleep 1; done; exit' TERM; "
+                                    "/usr/bin/patroni \"$0\" & wait";
+        nodes_.at(node).patroni =
+            Process{unprivileged({"/bin/sh", "-c", guarded, file(name(node) + ".yml")}),
+                    dir_ / "patroni.log"};
     }
 
 private:
