@@ -142,6 +142,13 @@ TEST(PrimaryElection, a_node_out_of_recovery_that_refuses_writes_is_no_primary) 
     EXPECT_EQ(election.primary(t0), std::nullopt);
 }
 
+TEST(PrimaryElection, a_node_left_behind_that_refuses_writes_needs_no_fence) {
+    Election election;
+    election.tell(1, writable(2, t0));
+    EXPECT_FALSE(election.tell(0, read_only(1, t0)).any());
+    EXPECT_EQ(election.role(0), NodeRole::read_only);
+}
+
 TEST(PrimaryElection, a_promoted_node_takes_over_and_the_one_left_behind_is_fenced_at_once) {
     Election election;
     election.tell(0, writable(1, t0));
@@ -200,8 +207,8 @@ TEST(PrimaryElection, a_fence_ends_in_recovery) {
     Election election;
     election.tell(1, writable(2, t0));
     election.tell(0, writable(1, t0));
-    election.tell(0, standby(2, t0 + 1s));
-    EXPECT_EQ(election.role(0), NodeRole::standby);
+    election.tell(0, standby(1, t0 + 1s));
+    EXPECT_EQ(election.role(0), NodeRole::standby) << "it has only begun to follow";
     EXPECT_TRUE(election.tell(0, writable(1, t0 + 2s)).fenced) << "and begins anew";
 }
 
@@ -404,6 +411,13 @@ TEST(PrimaryElection, nodes_that_may_not_say_their_cluster_are_elected_by_timeli
     election.tell(1, writable(2, t0 + 1s, 0));
     EXPECT_EQ(election.primary(t0 + 1s), 1U);
     EXPECT_EQ(election.role(0), NodeRole::fenced);
+}
+
+TEST(PrimaryElection, a_node_that_may_not_say_its_cluster_is_no_stranger) {
+    Election election;
+    election.tell(0, writable(1, t0));
+    EXPECT_FALSE(election.tell(1, standby(1, t0, 0)).foreign);
+    EXPECT_EQ(election.role(1), NodeRole::standby);
 }
 
 TEST(PrimaryElection, a_node_that_may_not_say_its_cluster_any_more_is_still_of_it) {

@@ -80,7 +80,8 @@ TEST(SqlOutcome, a_pooler_that_says_so_later_did_not_execute_it_either) {
 }
 
 TEST(SqlOutcome, a_server_without_a_connection_to_spare_is_no_reason_to_leave_it) {
-    for (const SqlVerdict& verdict : {connecting("53300"), answered("53300")}) {
+    for (const SqlVerdict& verdict :
+         {connecting("53300"), answered("53300"), lost("53300", Work::write)}) {
         EXPECT_EQ(verdict.outcome, CallOutcome::rejected);
         EXPECT_TRUE(verdict.wait_pool);
         EXPECT_FALSE(verdict.elsewhere);

@@ -148,11 +148,12 @@ TEST(StalenessGate, without_a_primary_in_sight_its_own_word_is_not_taken) {
 
 TEST(StalenessGate, one_that_is_out_is_readmitted_by_comparison_only) {
     StalenessGate out = gate();
-    out.observe(standby(400, t0, 11s), primary(500, t0), t0, fresh);
-    EXPECT_FALSE(out.admitted());
-    out.observe(standby(400, t0 + 1s, 4s), primary(500, t0 + 1s, 4), t0 + 1s, fresh);
-    EXPECT_FALSE(out.admitted()) << "another timeline is no comparison";
-    out.observe(standby(400, t0 + 2s, 4s), primary(500, t0 + 2s), t0 + 2s, fresh);
+    out.observe(standby(400, t0, 1s), primary(4000, t0), t0, fresh);
+    EXPECT_FALSE(out.admitted()) << "too many bytes";
+    out.observe(standby(400, t0 + 1s, 1s), std::nullopt, t0 + 1s, fresh);
+    EXPECT_FALSE(out.admitted()) << "how many now, nobody knows";
+    EXPECT_EQ(out.age(t0 + 1s), Duration{2s});
+    out.observe(standby(400, t0 + 2s, 1s), primary(500, t0 + 2s), t0 + 2s, fresh);
     EXPECT_TRUE(out.admitted());
 }
 

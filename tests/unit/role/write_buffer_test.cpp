@@ -129,6 +129,15 @@ TEST(WriteBuffer, a_pause_works_without_a_window_and_soon_after_an_outage) {
     EXPECT_EQ(buffer.enter(t0 + 3s), BufferAnswer::admitted);
 }
 
+TEST(WriteBuffer, an_outage_that_began_in_a_pause_is_waited_through_however_soon_it_came) {
+    WriteBuffer buffer = lost();
+    buffer.primary_found(t0 + 1s);
+    buffer.pause_writes();
+    buffer.primary_lost(t0 + 2s);
+    buffer.resume(t0 + 3s);
+    EXPECT_EQ(buffer.enter(t0 + 3s), BufferAnswer::admitted);
+}
+
 TEST(WriteBuffer, a_switchover_during_a_pause_is_no_reason_to_refuse_the_next_outage) {
     WriteBuffer buffer{WriteBufferOptions{}};
     buffer.pause_writes();

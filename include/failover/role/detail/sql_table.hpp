@@ -161,7 +161,7 @@ inline SqlVerdict classify_sql(const SqlAttempt& attempt) noexcept {
     }
     const std::string_view state = attempt.sqlstate;
     const bool lost = attempt.broken || attempt.timed_out || detail::ends_connection(state);
-    if (lost && !(attempt.sent && detail::is_definite(state))) {
+    if (lost && !detail::is_definite(state)) {
         return detail::lost_verdict(attempt);
     }
     if (detail::is_success(state)) {
