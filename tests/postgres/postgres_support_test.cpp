@@ -123,19 +123,19 @@ TEST(PostgresClusterTest, SynchronousCommitWaitsForAStandby) {
     PostgresCluster cluster;
     cluster.sql(0, "create table t(id int)");
     cluster.set_synchronous(cluster.any_one());
-    SqlConnection writer{cluster.url(0), 300ms};
+    SqlConnection writer{cluster.url(0)};
+    SqlConnection impatient{cluster.url(0), 300ms};
     writer.exec("insert into t values (1)");
     cluster.freeze(1);
     writer.exec("insert into t values (2)");
     cluster.freeze(2);
-    EXPECT_EQ(sqlstate_of([&] { writer.exec("insert into t values (3)"); }), "");
+    EXPECT_EQ(sqlstate_of([&] { impatient.exec("insert into t values (3)"); }), "");
     cluster.thaw(1);
     EXPECT_TRUE(wait_until([&] { return one_field(cluster, 0, "select count(*) from t") == "3"; }));
     cluster.thaw(2);
     cluster.set_synchronous("");
     cluster.kill9(1);
     cluster.kill9(2);
-    writer = SqlConnection{cluster.url(0)};
     writer.exec("insert into t values (4)");
 }
 
@@ -207,7 +207,10 @@ TEST_F(FaultProxyTest, DelaysEachWayOnItsOwn) {
     proxy.delay(60ms, FaultProxy::Way::to_client);
     EXPECT_GE(milliseconds_of([&] { connection.exec("select 1"); }), 120);
     proxy.pass();
-    EXPECT_LT(milliseconds_of([&] { connection.exec("select 1"); }), 60);
+    const auto takes_no_delay = [&] {
+        return milliseconds_of([&] { connection.exec("select 1"); }) < 60;
+    };
+    EXPECT_TRUE(wait_until(takes_no_delay)); // a busy machine is slow now and then
 }
 
 TEST_F(FaultProxyTest, BlackHoleHoldsAndGoesOnAfterwards) {
