@@ -30,6 +30,10 @@ struct Alert {
     std::string reason{};
 };
 
+namespace detail {
+struct ManagerAccess;
+}
+
 /// Called once an outage, on the manager's executor; must not block.
 using AlertHandler = std::function<void(const Alert&)>;
 
@@ -126,6 +130,7 @@ public:
     void stop();
 
 private:
+    friend struct detail::ManagerAccess;
     class Impl;
     std::shared_ptr<Impl> impl_;
 };

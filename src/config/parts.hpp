@@ -15,6 +15,8 @@ namespace failover::config {
 
 void read_services(YamlReader& root, LoadState& state, Config& config);
 void read_database(YamlReader& root, LoadState& state, DatabaseConfig& database);
+/// What `failover` of the database has beside what it shares with the cache.
+void read_database_failover(YamlReader& failover, LoadState& state, DatabaseConfig& database);
 void read_cache(YamlReader& root, LoadState& state, CacheConfig& cache);
 void read_observation(YamlReader& root, LoadState& state, Config& config);
 

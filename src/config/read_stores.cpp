@@ -68,8 +68,7 @@ void read_nodes(YamlReader& reader, LoadState& state, Node& primary,
 }
 
 template <class Store>
-void read_store_failover(YamlReader& reader, LoadState& state, Store& store) {
-    YamlReader failover{reader.section("failover"), reader.path_of("failover"), state};
+void read_store_failover(YamlReader& failover, Store& store) {
     failover.flag("enabled", store.enabled);
     read_strategy(failover, store.strategy);
     failover.time("health_check_interval", store.health_check_interval);
@@ -86,7 +85,11 @@ void read_database(YamlReader& root, LoadState& state, DatabaseConfig& database)
     YamlReader reader{providers.section("postgresql"), "database.providers.postgresql", state};
     state.unset = &database.unset;
     read_nodes(reader, state, database.primary, database.secondaries);
-    read_store_failover(reader, state, database);
+    {
+        YamlReader failover{reader.section("failover"), reader.path_of("failover"), state};
+        read_store_failover(failover, database);
+        read_database_failover(failover, state, database);
+    }
     state.unset = nullptr;
 }
 
@@ -97,7 +100,10 @@ void read_cache(YamlReader& root, LoadState& state, CacheConfig& cache) {
     YamlReader reader{providers.section("redis"), "cache.providers.redis", state};
     state.unset = &cache.unset;
     read_nodes(reader, state, cache.primary, cache.secondaries);
-    read_store_failover(reader, state, cache);
+    {
+        YamlReader failover{reader.section("failover"), reader.path_of("failover"), state};
+        read_store_failover(failover, cache);
+    }
     reader.choice<CacheMode>("mode", cache_modes, cache.mode);
     reader.choice<WriteAck>("write_ack", write_acks, cache.write_ack);
     {

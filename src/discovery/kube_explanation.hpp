@@ -36,6 +36,11 @@ namespace failover::discovery {
     if (merged.entries == 0) {
         return who + "its EndpointSlices are empty: it is scaled to zero or selects no pod";
     }
+    if (merged.without_address == merged.entries) {
+        return who +
+               "its EndpointSlices hold host names (addressType FQDN) or no addresses; only IPv4 "
+               "and IPv6 addresses are used";
+    }
     if (merged.without_port > 0) {
         return who + "no port \"" + escaped(selection.port) + "\" has a number; its ports are " +
                (names.empty() ? "none" : names);

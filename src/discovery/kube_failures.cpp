@@ -54,7 +54,30 @@ std::string reason_of(const ControlReply& reply, const KubeStatus& body,
     return text + remedy(reply.status(), body, service);
 }
 
+/// ", it is of type application/yaml, encoded gzip": what differs from what was asked for.
+std::string unasked_form(const Response& response) {
+    std::string text;
+    const std::string_view type = response.header("Content-Type").value_or("application/json");
+    if (!type.starts_with("application/json")) {
+        text += ", it is of type " + escaped(type);
+    }
+    const std::string_view coding = response.header("Content-Encoding").value_or("identity");
+    if (coding != "identity") {
+        text += ", it is encoded " + escaped(coding);
+    }
+    return text;
+}
+
 } // namespace
+
+SlicePage page_of(const ControlReply& reply) {
+    try {
+        return parse_slice_page(reply.response.body());
+    } catch (const FormatError& error) {
+        throw FormatError{"the list cannot be read" + unasked_form(reply.response) + ": " +
+                          error.what()};
+    }
+}
 
 KubeFailure failure_of(const ControlReply& reply, const KubeService& service) {
     KubeFailure failure;

@@ -82,7 +82,7 @@ std::string registered_slice(const KubeService& service, const Endpoint& endpoin
 }
 
 KubeRegistrar::KubeRegistrar(std::shared_ptr<KubeAccess> access, KubeService service)
-    : access_{std::move(access)}, service_{std::move(service)}, client_{access_->connect()} {}
+    : service_{std::move(service)}, exchange_{std::move(access)} {}
 
 asio::awaitable<void> KubeRegistrar::add(Endpoint endpoint, std::string port_name) {
     address_type_of(service_, endpoint); // before anything is sent
@@ -132,12 +132,12 @@ asio::awaitable<void> KubeRegistrar::remove(std::string id) {
 
 asio::awaitable<ControlReply> KubeRegistrar::ask(std::string method, std::string path,
                                                  std::string body) {
-    Request request = kube_request(std::move(method), std::move(path), access_->token());
+    Request request = kube_request(std::move(method), std::move(path), {});
     if (!body.empty()) {
         request.headers.emplace_back("Content-Type", "application/json");
         request.body = std::move(body);
     }
-    ControlReply reply = co_await client_->send(std::move(request), request_limit);
+    ControlReply reply = co_await exchange_.send(std::move(request), request_limit);
     if (reply.error == asio::error::operation_aborted) {
         throw boost::system::system_error{reply.error};
     }

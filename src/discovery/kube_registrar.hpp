@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "kube_access.hpp"
+#include "kube_exchange.hpp"
 #include "kube_requests.hpp"
 #include <failover/endpoint/endpoint.hpp>
 
@@ -46,9 +46,8 @@ private:
     asio::awaitable<Existing> existing(std::string path);
     [[noreturn]] void fail(const ControlReply& reply, const std::string& what) const;
 
-    std::shared_ptr<KubeAccess> access_;
     KubeService service_;
-    std::unique_ptr<ControlClient> client_;
+    KubeExchange exchange_;
 };
 
 } // namespace failover::discovery

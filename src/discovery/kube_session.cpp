@@ -62,11 +62,11 @@ asio::awaitable<void> KubeSession::list(ListSlices request) {
     KubeFailure failure;
     if (reply.complete() && reply.status() == 200) {
         try {
-            SlicePage page = parse_slice_page(reply.response.body());
+            SlicePage page = page_of(reply);
             informer_.on_page(std::move(page), Clock::now());
             co_return;
         } catch (const FormatError& error) {
-            failure.reason = std::string{"the list cannot be read: "} + error.what();
+            failure.reason = error.what();
         }
     } else {
         failure = failure_of(reply, options_.service);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "kubernetes_provider.hpp"
 
+#include "kube_exchange.hpp"
 #include "kube_failures.hpp"
 #include "kube_registrar.hpp"
 #include "kube_session.hpp"
 #include "kubeconfig.hpp"
-#include "slice_json.hpp"
 #include <failover/engine/new_seed.hpp>
 
 #include <boost/asio/co_spawn.hpp>
@@ -37,6 +37,14 @@ void require_useful(const ControlReply& reply, const KubeService& service) {
     }
     if (!reply.complete() || reply.status() != 200) {
         throw kube_error(service, failure_of(reply, service).reason);
+    }
+}
+
+SlicePage useful_page(const ControlReply& reply, const KubeService& service) {
+    try {
+        return page_of(reply);
+    } catch (const FormatError& error) {
+        throw kube_error(service, error.what());
     }
 }
 
@@ -72,23 +80,31 @@ KubeService KubernetesProvider::named(std::string service) const {
 
 asio::awaitable<std::vector<Endpoint>> KubernetesProvider::get_endpoints(std::string service) {
     const KubeService wanted = named(std::move(service));
-    const std::unique_ptr<ControlClient> client = access_->connect();
+    KubeExchange exchange{access_};
     SliceTable table;
     std::vector<Slice> slices;
     ListSlices page;
-    do {
-        Request request = list_request(wanted, page, access_->token());
-        const ControlReply reply = co_await client->send(std::move(request), timing_.list_limit);
-        require_useful(reply, wanted);
-        SlicePage read;
-        try {
-            read = parse_slice_page(reply.response.body());
-        } catch (const FormatError& error) {
-            throw kube_error(wanted, std::string{"the list cannot be read: "} + error.what());
+    bool restarted = false;
+    for (;;) {
+        Request request = list_request(wanted, page, {});
+        const ControlReply reply = co_await exchange.send(std::move(request), timing_.list_limit);
+        if (reply.complete() && reply.status() == 410 && !std::exchange(restarted, true)) {
+            // The pages expired before the last one: only a new list is of one moment.
+            slices.clear();
+            page.next.clear();
+            continue;
         }
+        require_useful(reply, wanted);
+        SlicePage read = useful_page(reply, wanted);
         std::move(read.slices.begin(), read.slices.end(), std::back_inserter(slices));
         page.next = std::move(read.next);
-    } while (!page.next.empty() && slices.size() < most_slices);
+        if (page.next.empty()) {
+            break;
+        }
+        if (slices.size() >= most_slices) {
+            throw kube_error(wanted, "the list does not end");
+        }
+    }
     table.replace_all(std::move(slices));
     const SliceSelection selection{.port = port_};
     co_return table.endpoints(selection).endpoints;
@@ -109,9 +125,9 @@ asio::awaitable<void> KubernetesProvider::deregister_endpoint(std::string servic
 
 asio::awaitable<void> KubernetesProvider::health_check() {
     const KubeService nobody = named({});
-    const std::unique_ptr<ControlClient> client = access_->connect();
-    Request request = kube_request("GET", "/version", access_->token());
-    const ControlReply reply = co_await client->send(std::move(request), timing_.list_limit);
+    KubeExchange exchange{access_};
+    Request request = kube_request("GET", "/version", {});
+    const ControlReply reply = co_await exchange.send(std::move(request), timing_.list_limit);
     require_useful(reply, nobody);
 }
 

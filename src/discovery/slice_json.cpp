@@ -31,6 +31,18 @@ SlicePort read_port(const Json& json) {
     return port;
 }
 
+std::vector<std::string> read_hint_zones(const Json& hints) {
+    std::vector<std::string> zones;
+    if (const Json* listed = list_field(hints, "forZones")) {
+        for (const Json& one : *listed) {
+            if (std::string zone = text_field(one, "name"); !zone.empty()) {
+                zones.push_back(std::move(zone));
+            }
+        }
+    }
+    return zones;
+}
+
 SliceEndpoint read_endpoint(const Json& json) {
     SliceEndpoint endpoint;
     if (const Json* addresses = list_field(json, "addresses"); addresses && !addresses->empty()) {
@@ -50,6 +62,9 @@ SliceEndpoint read_endpoint(const Json& json) {
     if (const Json* target = map_field(json, "targetRef")) {
         endpoint.target_uid = text_field(*target, "uid");
         endpoint.target_name = text_field(*target, "name");
+    }
+    if (const Json* hints = map_field(json, "hints")) {
+        endpoint.hint_zones = read_hint_zones(*hints);
     }
     return endpoint;
 }

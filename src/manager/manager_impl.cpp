@@ -141,9 +141,11 @@ Subscription FailoverManager::Impl::on_event(std::function<void(const Event&)> h
 std::string FailoverManager::Impl::status_json() const {
     std::vector<std::shared_ptr<Upstream>> all = upstreams({});
     std::string process;
+    std::map<std::string, std::shared_ptr<Attachment>> attachments;
     {
         const std::lock_guard lock{mutex_};
         process = config_.service.name;
+        attachments = attachments_;
     }
     std::string out =
         "{\"version\":" + json_quoted(version) + ",\"service\":" + json_quoted(process) +
@@ -153,7 +155,11 @@ std::string FailoverManager::Impl::status_json() const {
         out += separator + upstream->status_json();
         separator = ",";
     }
-    return out + "]}";
+    out += ']';
+    for (const auto& [kind, attachment] : attachments) {
+        out += ',' + json_quoted(kind) + ':' + attachment->status_json();
+    }
+    return out + '}';
 }
 
 } // namespace failover

@@ -4,6 +4,7 @@
 #include "../discovery/self_registration.hpp"
 #include "../observe/admin_server.hpp"
 #include "call_runtime.hpp"
+#include "manager_access.hpp"
 #include "runtime.hpp"
 #include <failover/base/log.hpp>
 #include <failover/base/metrics.hpp>
@@ -51,6 +52,8 @@ public:
     void block_on(asio::awaitable<void> work);
 
     Subscription on_event(std::function<void(const Event&)> handler);
+    std::shared_ptr<Attachment> attach(const std::string& kind,
+                                       const detail::MakeAttachment& make);
     void reload(Config config);
     [[nodiscard]] std::string status_json() const;
 
@@ -126,6 +129,7 @@ private:
     std::map<std::string, std::shared_ptr<DiscoveryProvider>, std::less<>> providers_;
     std::vector<Service> services_;
     std::vector<std::shared_ptr<CallControl>> webhooks_;
+    std::map<std::string, std::shared_ptr<Attachment>> attachments_;
     std::shared_ptr<asio::cancellation_signal> config_watch_; // null: nothing is watched
     Subscription log_subscription_;
     bool stopping_ = false;

@@ -116,9 +116,11 @@ void FailoverManager::Impl::finish_stop() {
     std::call_once(finished_, [this] {
         const std::lock_guard one_at_a_time{change_mutex_}; // what a reload starts is stopped too
         std::vector<Service> services;
+        std::map<std::string, std::shared_ptr<Attachment>> attachments;
         {
             const std::lock_guard lock{mutex_};
             services = services_;
+            attachments = attachments_;
             on_alert_ = nullptr;
             for (const std::shared_ptr<CallControl>& webhook : webhooks_) {
                 webhook->abort();
@@ -126,6 +128,9 @@ void FailoverManager::Impl::finish_stop() {
         }
         for (Service& service : services) {
             close_service(service);
+        }
+        for (const auto& [kind, attachment] : attachments) {
+            attachment->stop();
         }
         stop_config_watch();
         if (admin_) {

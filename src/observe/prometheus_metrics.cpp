@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "prometheus_metrics.hpp"
 
+#include "database_meter.hpp"
 #include "duration_counts.hpp"
 #include "series.hpp"
 
@@ -227,6 +228,8 @@ public:
         services_.push_back(meter);
         return meter;
     }
+
+    std::shared_ptr<DatabaseMeter> database() override { return make_database_meter(families_); }
 
     std::string expose() const override {
         {

@@ -56,19 +56,54 @@ Families::Families(std::shared_ptr<prometheus::Registry> registry)
                   "1 while so few endpoints are usable that ejected ones are "
                   "tried too.")},
       discovery_age{gauge(*registry_, "failover_discovery_age_seconds",
-                          "How long the provider has not answered; 0 while it does.")} {}
+                          "How long the provider has not answered; 0 while it does.")},
+      database_queries_success{counter(*registry_, "database_queries_success_total",
+                                       "Reads of a database that were answered.")},
+      database_queries_failed{counter(*registry_, "database_queries_failed_total",
+                                      "Reads of a database that failed.")},
+      database_executions_success{counter(*registry_, "database_executions_success_total",
+                                          "Writes and transactions that succeeded.")},
+      database_executions_failed{counter(*registry_, "database_executions_failed_total",
+                                         "Writes and transactions that failed.")},
+      database_duration{histogram(*registry_, "failover_database_call_duration_seconds",
+                                  "Time a whole database call took, reruns included.")},
+      database_retries{counter(*registry_, "failover_database_retries_total",
+                               "Attempts after a database call's first.")},
+      database_hedges{counter(*registry_, "failover_database_hedges_total",
+                              "Second, concurrent attempts of reads.")},
+      database_in_doubt{counter(*registry_, "failover_database_in_doubt_total",
+                                "Commits whose answer was lost, by what they came to.")},
+      database_failovers{counter(*registry_, "failover_database_failovers_total",
+                                 "Times a primary was found after there was none, or another.")},
+      database_waiting_writes{gauge(*registry_, "failover_database_waiting_writes",
+                                    "Writes that wait for a primary.")},
+      database_node_up{gauge(*registry_, "failover_database_node_up",
+                             "1 while the node answers its probes, else 0.")},
+      database_node_role{gauge(*registry_, "failover_database_node_role",
+                               "1 for the role the node was last seen in, else 0.")},
+      database_staleness{gauge(*registry_, "failover_database_staleness_seconds",
+                               "How old a standby's data is at most; -1: unknown.")},
+      database_connections{gauge(*registry_, "failover_database_connections",
+                                 "Connections to a node, and calls that wait for one.")} {}
 
 Families::~Families() {
     for (auto* family : {&endpoint_unhealthy, &endpoint_healthy, &requests_success,
                          &requests_failed, &attempts, &retries, &retries_denied, &hedges,
-                         &fallbacks, &failovers, &ejections, &breaker_opened}) {
+                         &fallbacks, &failovers, &ejections, &breaker_opened,
+                         &database_queries_success, &database_queries_failed,
+                         &database_executions_success, &database_executions_failed,
+                         &database_retries, &database_hedges, &database_in_doubt,
+                         &database_failovers}) {
         registry_->Remove(*family);
     }
-    for (auto* family : {&endpoint_up, &endpoints, &panic, &discovery_age}) {
+    for (auto* family : {&endpoint_up, &endpoints, &panic, &discovery_age,
+                         &database_waiting_writes, &database_node_up, &database_node_role,
+                         &database_staleness, &database_connections}) {
         registry_->Remove(*family);
     }
     registry_->Remove(check_duration);
     registry_->Remove(request_duration);
+    registry_->Remove(database_duration);
 }
 
 namespace {

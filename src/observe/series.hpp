@@ -111,6 +111,20 @@ public:
     Gauges& endpoints;
     Gauges& panic;
     Gauges& discovery_age;
+    Counters& database_queries_success;
+    Counters& database_queries_failed;
+    Counters& database_executions_success;
+    Counters& database_executions_failed;
+    Histograms& database_duration;
+    Counters& database_retries;
+    Counters& database_hedges;
+    Counters& database_in_doubt;
+    Counters& database_failovers;
+    Gauges& database_waiting_writes;
+    Gauges& database_node_up;
+    Gauges& database_node_role;
+    Gauges& database_staleness;
+    Gauges& database_connections;
 };
 
 /// One series, for as long as this object lives.

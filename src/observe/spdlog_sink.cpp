@@ -86,7 +86,9 @@ private:
 
 LogLevel level_of(EventKind kind) {
     switch (kind) {
-        case EventKind::alert: return LogLevel::error;
+        case EventKind::alert:
+        case EventKind::split_brain_started:
+        case EventKind::node_foreign: return LogLevel::error;
         case EventKind::endpoint_refused:
         case EventKind::discovery_warning:
         case EventKind::endpoint_unhealthy:
@@ -95,6 +97,10 @@ LogLevel level_of(EventKind kind) {
         case EventKind::failed_over:
         case EventKind::panic_started:
         case EventKind::discovery_lost:
+        case EventKind::primary_lost:
+        case EventKind::primary_changed:
+        case EventKind::node_fenced:
+        case EventKind::commit_in_doubt:
         case EventKind::config_rejected: return LogLevel::warn;
         case EventKind::breaker_half_open: return LogLevel::debug;
         case EventKind::endpoint_added:
@@ -106,6 +112,9 @@ LogLevel level_of(EventKind kind) {
         case EventKind::failed_back:
         case EventKind::panic_ended:
         case EventKind::discovery_recovered:
+        case EventKind::split_brain_ended:
+        case EventKind::writes_paused:
+        case EventKind::writes_resumed:
         case EventKind::config_reloaded: return LogLevel::info;
     }
     return LogLevel::info;

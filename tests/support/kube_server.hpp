@@ -24,7 +24,7 @@ inline Script replay(RecordedExchange recorded, double speed = 1000) {
         exchange.read_body(request);
         exchange.send(recorded.head());
         std::chrono::duration<double> before{};
-        for (const RecordedExchange::Piece& piece : recorded.pieces) {
+        for (const RecordedExchange::Piece& piece : recorded.until_cut()) {
             exchange.pause(
                 std::chrono::duration_cast<std::chrono::milliseconds>((piece.at - before) / speed));
             before = piece.at;
@@ -90,6 +90,8 @@ public:
         const std::lock_guard lock{mutex_};
         token_ = token;
     }
+    /// Whether POST, PUT and DELETE are answered 403. Default: they are not.
+    void refuse_changes(bool refuse) { refuse_changes_ = refuse; }
     /// The next watch breaks off after so many bytes of its body.
     void cut_next_watch(std::size_t bytes) { cut_at_ = bytes; }
     /// Open watches end in order.
@@ -168,6 +170,10 @@ private:
                 answer(exchange, 401, status_text(401, "Unauthorized", "Unauthorized"));
                 return;
             }
+        }
+        if (refuse_changes_ && request.method != "GET") {
+            answer(exchange, 403, status_text(403, "Forbidden", "who asks may not change slices"));
+            return;
         }
         const std::string path = request.target.substr(0, request.target.find('?'));
         if (path == "/version") {
@@ -330,6 +336,7 @@ private:
     long version_ = 100;
     long compacted_ = 0;
     std::optional<std::string> token_;
+    std::atomic<bool> refuse_changes_{false};
     std::atomic<std::size_t> page_size_{never};
     std::atomic<std::size_t> cut_at_{never};
     std::atomic<int> ended_{0};

@@ -64,6 +64,9 @@ enum class Errc {
     replica_too_stale,
     /// The operation is not offered by this provider or build.
     unsupported,
+    /// The database refused the statement: its text, its values, or what it may do. Nothing of it
+    /// was kept. Failure::sqlstate and the message say why; correct the statement.
+    query_failed,
 };
 
 /// How to react. An error belongs to exactly one of not_sent and maybe_executed, and to any number

@@ -7,6 +7,7 @@
 #include <boost/system/result.hpp>
 #include <boost/system/system_error.hpp>
 
+#include <exception>
 #include <memory>
 #include <string>
 #include <utility>
@@ -27,6 +28,10 @@ struct Failure {
     AttemptLog attempts{};
     /// The last complete answer (a 5xx, a 429), if one was received.
     std::shared_ptr<const Response> last_response{};
+    /// SQLSTATE of the database's answer, five characters; empty: it gave none.
+    std::string sqlstate{};
+    /// The client library's own exception, unchanged, for std::rethrow_exception(); null: none.
+    std::exception_ptr cause{};
 
     /// One paragraph: service, what happened, whether executed, then one line an attempt.
     [[nodiscard]] std::string message() const;
@@ -81,6 +86,9 @@ inline std::string Failure::message() const {
         out += "service \"" + escaped(service) + "\": ";
     }
     out += code.message();
+    if (!sqlstate.empty()) {
+        out += " [SQLSTATE " + sqlstate + ']';
+    }
     if (!detail.empty()) {
         out += ": " + detail;
     }

@@ -44,6 +44,22 @@ enum class EventKind {
     config_rejected,
     /// An endpoint has been unhealthy for `alerts.unhealthy_for`.
     alert,
+    /// Database: another node is the primary; `duration` is how long there was none.
+    primary_changed,
+    /// Database: no node is proven primary any more.
+    primary_lost,
+    /// Database: a node takes writes although a newer timeline exists. It is never written to.
+    node_fenced,
+    /// Database: a node belongs to another cluster. It is not used.
+    node_foreign,
+    /// Database: several nodes take writes on one timeline, so none is written to.
+    split_brain_started,
+    split_brain_ended,
+    /// Database: the connection broke while a commit was confirmed; `reason` says what it came to.
+    commit_in_doubt,
+    /// Database: an operator paused writes, or let them go on.
+    writes_paused,
+    writes_resumed,
 };
 
 /// One change, as on_event() handlers, the log and the admin page see it.
@@ -107,6 +123,15 @@ inline const char* to_string(EventKind kind) noexcept {
         case EventKind::config_reloaded: return "config_reloaded";
         case EventKind::config_rejected: return "config_rejected";
         case EventKind::alert: return "alert";
+        case EventKind::primary_changed: return "primary_changed";
+        case EventKind::primary_lost: return "primary_lost";
+        case EventKind::node_fenced: return "node_fenced";
+        case EventKind::node_foreign: return "node_foreign";
+        case EventKind::split_brain_started: return "split_brain_started";
+        case EventKind::split_brain_ended: return "split_brain_ended";
+        case EventKind::commit_in_doubt: return "commit_in_doubt";
+        case EventKind::writes_paused: return "writes_paused";
+        case EventKind::writes_resumed: return "writes_resumed";
     }
     return "unknown";
 }

@@ -61,6 +61,50 @@ public:
     virtual void flush() noexcept = 0;
 };
 
+/// What one database node looks like at a moment.
+struct NodeGauges {
+    /// "primary", "standby" and so on.
+    std::string role{};
+    bool reachable = false;
+    /// Standby: seconds its data may be old; below zero: unknown.
+    double staleness = -1;
+    /// Connections.
+    std::size_t in_use = 0;
+    std::size_t idle = 0;
+    /// Calls that wait for one.
+    std::size_t pending = 0;
+};
+
+/// Numbers of the database. Threads as EndpointMeter; node() may lock.
+class DatabaseMeter {
+public:
+    /// What a call came to.
+    enum class End { ok, failed };
+    /// How a commit in doubt was resolved.
+    enum class Doubt { committed, not_committed, undecided };
+
+    DatabaseMeter() = default;
+    DatabaseMeter(const DatabaseMeter&) = delete;
+    DatabaseMeter& operator=(const DatabaseMeter&) = delete;
+    virtual ~DatabaseMeter() = default;
+
+    /// A query() ended.
+    virtual void query(End end, Duration took) noexcept = 0;
+    /// An exec() or a transaction() ended.
+    virtual void execution(End end, Duration took) noexcept = 0;
+    /// An attempt was followed by another one.
+    virtual void retry() noexcept = 0;
+    virtual void hedge() noexcept = 0;
+    virtual void in_doubt(Doubt doubt) noexcept = 0;
+    /// The primary moved.
+    virtual void failover() noexcept = 0;
+    /// Writes that wait for a primary.
+    virtual void set_waiting_writes(std::size_t waiting) noexcept = 0;
+    virtual void node(const std::string& id, const NodeGauges& gauges) = 0;
+    /// One log-in of the health check ended.
+    virtual void check(const std::string& id, bool passed, Duration took) = 0;
+};
+
 /// Makes meters, and renders what they hold.
 class Metrics {
 public:
@@ -70,6 +114,7 @@ public:
     virtual ~Metrics() = default;
 
     [[nodiscard]] virtual std::shared_ptr<ServiceMeter> service(const std::string& name) = 0;
+    [[nodiscard]] virtual std::shared_ptr<DatabaseMeter> database() = 0;
     /// Prometheus text exposition format 0.0.4.
     [[nodiscard]] virtual std::string expose() const = 0;
 };

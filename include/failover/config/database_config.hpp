@@ -2,6 +2,7 @@
 #pragma once
 
 #include <failover/base/time.hpp>
+#include <failover/config/database_options.hpp>
 #include <failover/config/secret.hpp>
 #include <failover/config/service_config.hpp>
 
@@ -39,12 +40,18 @@ struct DatabaseConfig {
     bool enabled = true;
     /// active_passive or active_active. Default active_passive.
     Strategy strategy = Strategy::active_passive;
-    /// Range 10 ms to 24 h. Default 10 s.
+    /// How often each node is asked over a new log-in, beside the probes of `monitor`. Range 10 ms
+    /// to 24 h. Default 10 s.
     Duration health_check_interval = std::chrono::seconds{10};
     /// Deadline of a call. Range > 0. Default 30 s.
     Duration timeout = std::chrono::seconds{30};
     /// Range 0 to 16. Default 3.
     std::uint32_t max_retries = 3;
+    DatabaseReadOptions reads{};
+    DatabaseWriteOptions writes{};
+    WriteBufferOptions buffer{};
+    DatabaseMonitorOptions monitor{};
+    DatabasePoolOptions pool{};
     std::vector<UnsetVariable> unset{};
 };
 

@@ -19,6 +19,8 @@ namespace failover {
 
 /// Variables named by enabled services and not set, as issues.
 [[nodiscard]] std::vector<ConfigIssue> unset_issues(const Config& config);
+/// One of them. `source`: the file, or empty.
+[[nodiscard]] ConfigIssue unset_issue(const std::string& source, const UnsetVariable& variable);
 
 } // namespace failover
 

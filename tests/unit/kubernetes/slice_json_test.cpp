@@ -59,6 +59,17 @@ TEST(SliceJson, tells_null_from_false) {
     EXPECT_EQ(endpoints.at(2).address, "");
 }
 
+TEST(SliceJson, reads_zone_hints) {
+    const SlicePage page = parse_slice_page(
+        R"({"metadata":{"resourceVersion":"1"},"items":[{"metadata":{"name":"a"},"endpoints":[)"
+        R"({"addresses":["10.0.0.1"],"hints":{"forZones":[{"name":"a"},{"name":"b"}],"forNodes":null}},)"
+        R"({"addresses":["10.0.0.2"],"hints":null},{"addresses":["10.0.0.3"],"hints":{"forZones":null}}]}]})");
+    ASSERT_EQ(page.slices.front().endpoints.size(), 3U);
+    EXPECT_EQ(page.slices.front().endpoints[0].hint_zones, (std::vector<std::string>{"a", "b"}));
+    EXPECT_TRUE(page.slices.front().endpoints[1].hint_zones.empty());
+    EXPECT_TRUE(page.slices.front().endpoints[2].hint_zones.empty());
+}
+
 TEST(SliceJson, names_the_field_of_a_wrong_type) {
     const auto slice = [](const std::string& rest) {
         return list_of(R"({"metadata":{"name":"a"},)" + rest + "}");

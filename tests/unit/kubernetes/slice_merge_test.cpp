@@ -145,6 +145,47 @@ TEST(SliceMerge, writes_ipv6_canonically_and_skips_what_is_no_address_of_its_fam
     EXPECT_EQ(merged(table), Texts{"[fd00:1::2]:80"});
 }
 
+TEST(SliceMerge, host_names_are_not_used_and_are_counted) {
+    const MergedSlices merged =
+        table_of({slice("names", {entry("db.example.com", ready)}, http_port(), "FQDN")})
+            .endpoints({});
+    EXPECT_TRUE(merged.endpoints.empty());
+    EXPECT_EQ(merged.entries, 1U);
+    EXPECT_EQ(merged.without_address, 1U);
+}
+
+SliceEndpoint hinted(std::string address, std::string zone, std::vector<std::string> zones) {
+    SliceEndpoint one = entry(std::move(address), ready);
+    one.zone = std::move(zone);
+    one.hint_zones = std::move(zones);
+    return one;
+}
+
+std::vector<std::string> zones_of(std::vector<SliceEndpoint> entries) {
+    std::vector<std::string> zones;
+    const SliceTable table = table_of({slice("a", std::move(entries), http_port())});
+    for (const Endpoint& one : table.endpoints({}).endpoints) {
+        zones.push_back(one.zone);
+    }
+    return zones;
+}
+
+TEST(SliceMerge, an_endpoint_counts_for_the_zone_it_is_meant_for) {
+    EXPECT_EQ(zones_of({hinted("10.0.0.1", "a", {"a"}), hinted("10.0.0.2", "a", {"b"}),
+                        hinted("10.0.0.3", "c", {"b", "c"}), hinted("10.0.0.4", "", {"d"})}),
+              (Texts{"a", "b", "c", "d"}));
+    const SliceTable moved = table_of({slice("a", {hinted("10.0.0.2", "a", {"b"})}, http_port())});
+    EXPECT_EQ(moved.endpoints({}).endpoints.front().metadata.at("zone"), "a");
+}
+
+TEST(SliceMerge, zone_hints_are_ignored_when_a_usable_entry_has_none) {
+    EXPECT_EQ(zones_of({hinted("10.0.0.1", "a", {"b"}), hinted("10.0.0.2", "a", {})}),
+              (Texts{"a", "a"}));
+    SliceEndpoint unready = entry("10.0.0.2", not_ready);
+    EXPECT_EQ(zones_of({hinted("10.0.0.1", "a", {"b"}), unready}), (Texts{"b"}))
+        << "only those that are used count";
+}
+
 TEST(SliceMerge, tells_no_slices_from_slices_without_endpoints) {
     EXPECT_EQ(SliceTable{}.endpoints({}).slices, 0U);
     const MergedSlices idle = table_of({slice("a", {}, {})}).endpoints({});

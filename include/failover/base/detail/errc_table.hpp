@@ -71,6 +71,7 @@ inline constexpr ErrcRow errc_rows[] = {
     {Errc::replica_too_stale, "replica_too_stale", unavailable,
      "every replica lags further than max_staleness"},
     {Errc::unsupported, "unsupported", rejected, "not supported by this provider or build"},
+    {Errc::query_failed, "query_failed", none, "the database refused the statement"},
 };
 
 inline constexpr int maybe_executed_bit = 1 << 16;

@@ -228,19 +228,22 @@ inline std::vector<ConfigIssue> endpoint_issues(const Endpoint& endpoint, std::s
     return issues;
 }
 
+inline ConfigIssue unset_issue(const std::string& source, const UnsetVariable& variable) {
+    return ConfigIssue{.file = source.empty() ? "<text>" : source,
+                       .line = variable.line,
+                       .key = variable.key,
+                       .message = "the environment variable " + variable.name +
+                                  " is not set; set it, or give a default: ${" + variable.name +
+                                  ":-default}"};
+}
+
 inline std::vector<ConfigIssue> unset_issues(const Config& config) {
     std::vector<ConfigIssue> issues;
     for (const ServiceConfig& service : config.services) {
-        if (!service.enabled) {
-            continue;
-        }
         for (const UnsetVariable& variable : service.unset) {
-            issues.push_back(ConfigIssue{.file = config.source.empty() ? "<text>" : config.source,
-                                         .line = variable.line,
-                                         .key = variable.key,
-                                         .message = "the environment variable " + variable.name +
-                                                    " is not set; set it, or give a default: ${" +
-                                                    variable.name + ":-default}"});
+            if (service.enabled) {
+                issues.push_back(unset_issue(config.source, variable));
+            }
         }
     }
     return issues;

@@ -36,6 +36,8 @@ struct SliceEndpoint {
     /// Whom it points to. The same pod has one entry in an IPv4 and one in an IPv6 slice.
     std::string target_uid{};
     std::string target_name{};
+    /// Zones whose clients are meant to use it (hints.forZones).
+    std::vector<std::string> hint_zones{};
     bool operator==(const SliceEndpoint&) const = default;
 };
 

@@ -29,6 +29,9 @@ struct MergedSlices {
     std::size_t entries = 0;
     /// Entries not used since their slice has no such port.
     std::size_t without_port = 0;
+    /// Entries not used since they have no IP address of their slice's family: those of FQDN
+    /// slices, which Kubernetes has deprecated and no controller makes.
+    std::size_t without_address = 0;
     /// None is ready: those that terminate and still serve are used.
     bool terminating_only = false;
     /// Names of the TCP ports seen, sorted; more than one and no port chosen is worth a word.
@@ -43,6 +46,10 @@ using SliceMap = std::map<std::string, Slice>;
 /// (publishNotReadyAddresses). When none is ready, those that serve while they terminate are. Each
 /// pod counts once, in one family; an address:port in two slices counts once, as the better of
 /// its entries says.
+///
+/// Topology hints are followed as kube-proxy does: when every usable entry has one, the zone of an
+/// endpoint is the one it is meant for, its own if it is among several; where it really is stands
+/// in its metadata as "zone". They steer which endpoints are preferred and exclude none.
 [[nodiscard]] MergedSlices merge_slices(const SliceMap& slices, const SliceSelection& selection);
 
 } // namespace failover::discovery

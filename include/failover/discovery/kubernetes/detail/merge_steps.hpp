@@ -122,6 +122,7 @@ inline std::vector<SliceCandidate> candidates(const SliceMap& slices,
             std::optional<std::string> address =
                 canonical_address(entry.address, slice.address_type);
             if (!address) {
+                ++merged.without_address;
                 continue;
             }
             if (!port) {
@@ -164,6 +165,23 @@ inline void keep_best(std::vector<SliceCandidate>& all) {
     all.erase(last, all.end());
 }
 
+inline void follow_zone_hints(std::vector<SliceCandidate>& used) {
+    const auto hinted = [](const SliceCandidate& one) { return !one.entry->hint_zones.empty(); };
+    if (!std::all_of(used.begin(), used.end(), hinted)) {
+        return; // one without would get no traffic from those who follow them
+    }
+    for (SliceCandidate& one : used) {
+        const std::vector<std::string>& zones = one.entry->hint_zones;
+        std::string& zone = one.endpoint.zone;
+        if (std::find(zones.begin(), zones.end(), zone) == zones.end()) {
+            if (!zone.empty()) {
+                one.endpoint.metadata.emplace("zone", zone);
+            }
+            zone = zones.front();
+        }
+    }
+}
+
 } // namespace detail
 
 inline MergedSlices merge_slices(const SliceMap& slices, const SliceSelection& selection) {
@@ -174,10 +192,12 @@ inline MergedSlices merge_slices(const SliceMap& slices, const SliceSelection& s
     detail::keep_best(all);
     const bool any_ready =
         std::any_of(all.begin(), all.end(), [](const auto& one) { return one.ready(); });
+    std::erase_if(all, [&](const detail::SliceCandidate& one) {
+        return any_ready ? !one.ready() : !one.last_resort();
+    });
+    detail::follow_zone_hints(all);
     for (detail::SliceCandidate& one : all) {
-        if (any_ready ? one.ready() : one.last_resort()) {
-            merged.endpoints.push_back(std::move(one.endpoint));
-        }
+        merged.endpoints.push_back(std::move(one.endpoint));
     }
     merged.terminating_only = !any_ready && !merged.endpoints.empty();
     return merged;

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "conninfo.hpp"
+#include "pqxx_connection.hpp"
+#include <failover/base/attempt_log.hpp>
+#include <failover/base/errc.hpp>
+#include <failover/base/time.hpp>
+
+#include <boost/asio/ip/address.hpp>
+
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace failover::postgres {
+
+/// Why a connection could not be made, or what a statement met.
+struct SqlFailure {
+    Phase phase = Phase::connecting;
+    /// Of the server's answer; empty: it gave none.
+    std::string sqlstate{};
+    /// For attempt logs: the SQLSTATE, or what happened on the way.
+    error_code cause{};
+    /// The server's or libpq's words, without the final newline.
+    std::string text{};
+    /// The time limit ended it.
+    bool timed_out = false;
+    /// The connection is lost, or as good as.
+    bool broken = false;
+};
+
+/// How a connection attempt that is under way goes on.
+enum class ConnectStep { wait_readable, wait_writable, done, failed };
+
+/// libpq's connection attempt, one step at a time, so that blocking and asynchronous callers share
+/// it. start() never looks a name up: addresses are given.
+/// Threads    one thread at a time.
+class ConnectAttempt {
+public:
+    ConnectAttempt(const Conninfo& info, const std::vector<boost::asio::ip::address>& addresses);
+
+    [[nodiscard]] ConnectStep step();
+    [[nodiscard]] int socket() const noexcept { return PQsocket(handle_.get()); }
+    /// After done.
+    [[nodiscard]] PgHandle take() noexcept { return std::move(handle_); }
+    /// After failed, or when the time is over.
+    [[nodiscard]] SqlFailure failure(bool timed_out) const;
+
+private:
+    PgHandle handle_;
+    bool first_ = true;
+};
+
+/// Connects on the calling thread, until `until` at the latest.
+[[nodiscard]] std::variant<PgHandle, SqlFailure> connect(
+    const Conninfo& info, const std::vector<boost::asio::ip::address>& addresses, TimePoint until);
+
+/// SQLSTATE in a message of libpq that was asked for verbose errors ("FATAL:  53300: sorry ..."):
+/// connection errors have no other place for it. Empty when there is none.
+[[nodiscard]] std::string sqlstate_in(const std::string& message);
+
+} // namespace failover::postgres

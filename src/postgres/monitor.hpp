@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "cluster.hpp"
+#include "probe.hpp"
+#include "watchdog.hpp"
+#include "worker_pool.hpp"
+#include <failover/base/metrics.hpp>
+#include <failover/engine/call_control.hpp>
+#include <failover/engine/resolver.hpp>
+#include <failover/engine/wake.hpp>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace failover::postgres {
+
+/// Asks every node again and again what it is, each over a connection of its own and all at the
+/// same time, so that a dead one delays nobody. Beside that it keeps pools warm, and ends calls on
+/// nodes that do not answer any more.
+///
+/// Threads    ask_now() from any.
+/// Runs on    one thread of its own.
+/// Blocks     the destructor joins that thread.
+class Monitor {
+public:
+    Monitor(Cluster& cluster, const DatabaseConfig& config, std::shared_ptr<Resolver> resolver,
+            Watchdog& dog, WorkerPool& workers, std::shared_ptr<DatabaseMeter> meter);
+    Monitor(const Monitor&) = delete;
+    Monitor& operator=(const Monitor&) = delete;
+    ~Monitor();
+
+    void start();
+    /// Ends it; nothing is asked any more.
+    void stop();
+    /// Every node is asked as soon as possible; one that is being asked is asked once more.
+    void ask_now();
+    /// A log-in of its own to each node; blocks until each has answered or failed.
+    [[nodiscard]] std::vector<std::string> check_log_ins(TimePoint until);
+
+private:
+    struct Watch {
+        Node* node = nullptr;
+        std::shared_ptr<CallControl> control = std::make_shared<CallControl>();
+        std::shared_ptr<CallControl> log_in_control = std::make_shared<CallControl>();
+        std::shared_ptr<Wake> wake{}; // null: not waiting
+        bool wanted = false;          // asked for while it was not waiting
+    };
+
+    static asio::awaitable<void> watch(Monitor& self, std::size_t index);
+    static asio::awaitable<void> check(Monitor& self, std::size_t index);
+    static asio::awaitable<void> log_in(Monitor& self, std::size_t index, TimePoint until,
+                                        std::shared_ptr<CallControl> control,
+                                        std::shared_ptr<std::string> problem);
+    [[nodiscard]] asio::awaitable<void> pause(Watch& watch, TimePoint until);
+    void take_answer(Node& node, const Probe::Answer& answer);
+    void tend(Node& node);
+
+    Cluster& cluster_;
+    const DatabaseConfig config_;
+    const std::shared_ptr<Resolver> resolver_;
+    Watchdog& dog_;
+    WorkerPool& workers_;
+    const std::shared_ptr<DatabaseMeter> meter_;
+    asio::io_context io_{1};
+    std::mutex mutex_; // of watches_' wake and wanted, and of stopping_
+    std::vector<Watch> watches_;
+    bool stopping_ = false;
+    std::thread thread_;
+};
+
+} // namespace failover::postgres

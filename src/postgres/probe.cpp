@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+#include "probe.hpp"
+
+#include "socket_wait.hpp"
+#include "sql_failure.hpp"
+#include <failover/role/lsn.hpp>
+
+#include <boost/asio/error.hpp>
+
+#include <charconv>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace failover::postgres {
+namespace {
+
+// The timeline of a node that writes is that of the WAL file it writes now; pg_control_checkpoint()
+// would lag until the next checkpoint. pg_walfile_name() is an error during recovery, which CASE
+// keeps from being reached.
+constexpr const char* question_head =
+    "SELECT pg_is_in_recovery(), current_setting('transaction_read_only'),"
+    " CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END,"
+    " CASE WHEN pg_is_in_recovery() THEN"
+    "  (SELECT received_tli::text FROM pg_stat_wal_receiver)"
+    " ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END,"
+    " CASE WHEN pg_is_in_recovery() THEN"
+    "  extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) END,";
+constexpr const char* with_system_id = " (SELECT system_identifier FROM pg_control_system())";
+constexpr const char* without_system_id = " NULL";
+
+struct ClearResult {
+    void operator()(PGresult* result) const noexcept { PQclear(result); }
+};
+using ResultHandle = std::unique_ptr<PGresult, ClearResult>;
+
+std::string_view value(const PGresult* result, int column) {
+    return PQgetisnull(result, 0, column) != 0 ? std::string_view{}
+                                               : std::string_view{PQgetvalue(result, 0, column)};
+}
+
+template <class Number>
+Number number(std::string_view text, int base = 10) {
+    Number out = 0;
+    std::from_chars(text.data(), text.data() + text.size(), out, base);
+    return out;
+}
+
+NodeReport read_report(const PGresult* result, TimePoint asked, TimePoint answered) {
+    NodeReport report;
+    report.in_recovery = value(result, 0) != "f";
+    report.read_only = value(result, 1) != "off";
+    report.position = parse_lsn(value(result, 2)).value_or(Lsn{});
+    // A WAL file's name is hexadecimal, received_tli is not.
+    report.timeline = number<std::uint32_t>(value(result, 3), report.in_recovery ? 10 : 16);
+    if (const std::string_view age = value(result, 4); !age.empty()) {
+        double seconds = 0;
+        std::from_chars(age.data(), age.data() + age.size(), seconds);
+        report.replay_age =
+            std::chrono::duration_cast<Duration>(std::chrono::duration<double>{seconds});
+    }
+    report.system_id = number<std::uint64_t>(value(result, 5));
+    report.asked = asked;
+    report.answered = answered;
+    report.round_trip = answered - asked;
+    return report;
+}
+
+SqlFailure no_answer(bool aborted) {
+    return SqlFailure{
+        .phase = Phase::waiting,
+        .sqlstate = {},
+        .cause = aborted ? boost::asio::error::operation_aborted : boost::asio::error::timed_out,
+        .text = "no answer in time",
+        .timed_out = true,
+        .broken = false};
+}
+
+} // namespace
+
+asio::awaitable<Probe::Answer> Probe::ask(TimePoint until, CallControl& control) {
+    if (!connection_) {
+        std::optional<SqlFailure> failure = co_await connect(until, control);
+        if (failure) {
+            co_return *std::move(failure);
+        }
+    }
+    Answer answer = co_await query(until, control);
+    if (const auto* failure = std::get_if<SqlFailure>(&answer)) {
+        if (failure->sqlstate == "42501" && may_read_system_id_) {
+            may_read_system_id_ = false; // some providers revoke pg_control_system()
+            co_return co_await query(until, control);
+        }
+        drop();
+    }
+    co_return answer;
+}
+
+asio::awaitable<std::optional<SqlFailure>> Probe::connect(TimePoint until, CallControl& control) {
+    Addresses addresses;
+    if (info_.needs_lookup()) {
+        Resolver::Answer found = co_await resolver_->resolve(info_.host, until, control);
+        if (!found) {
+            co_return SqlFailure{.phase = Phase::queued,
+                                 .sqlstate = {},
+                                 .cause = found.error(),
+                                 .text = "the host name could not be looked up",
+                                 .timed_out = false,
+                                 .broken = false};
+        }
+        addresses = *std::move(found);
+    }
+    ConnectAttempt attempt{info_, addresses};
+    for (;;) {
+        const ConnectStep step = attempt.step();
+        if (step == ConnectStep::done) {
+            connection_ = attempt.take();
+            PQsetnonblocking(connection_.get(), 1);
+            PQsetNoticeProcessor(
+                connection_.get(), [](void*, const char*) {}, nullptr);
+            co_return std::nullopt;
+        }
+        if (step == ConnectStep::failed) {
+            co_return attempt.failure(false);
+        }
+        const bool ready = co_await wait_for_socket(
+            attempt.socket(), step == ConnectStep::wait_writable, until, control);
+        if (!ready) {
+            co_return attempt.failure(true);
+        }
+    }
+}
+
+asio::awaitable<Probe::Answer> Probe::query(TimePoint until, CallControl& control) {
+    PGconn* const connection = connection_.get();
+    const std::string question =
+        std::string{question_head} + (may_read_system_id_ ? with_system_id : without_system_id);
+    const TimePoint asked = Clock::now();
+    if (PQsendQuery(connection, question.c_str()) == 0) {
+        co_return failure_of(connection, nullptr);
+    }
+    std::optional<Answer> answer;
+    for (;;) {
+        const bool unsent = PQflush(connection) == 1;
+        if (!unsent && PQisBusy(connection) == 0) {
+            const ResultHandle result{PQgetResult(connection)};
+            if (!result) {
+                break;
+            }
+            if (!answer) { // the first one says why: a FATAL is followed by "closed unexpectedly"
+                if (PQresultStatus(result.get()) == PGRES_TUPLES_OK) {
+                    answer = read_report(result.get(), asked, Clock::now());
+                } else {
+                    answer = failure_of(connection, result.get());
+                }
+            }
+            continue;
+        }
+        const bool ready = co_await wait_for_socket(PQsocket(connection), unsent, until, control);
+        if (!ready) {
+            co_return no_answer(control.aborted());
+        }
+        if (PQconsumeInput(connection) == 0) {
+            co_return failure_of(connection, nullptr);
+        }
+    }
+    co_return answer ? *std::move(answer) : Answer{failure_of(connection, nullptr)};
+}
+
+} // namespace failover::postgres

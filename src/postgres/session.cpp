@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+#include "session.hpp"
+
+#include "sql_failure.hpp"
+
+#include <chrono>
+#include <memory>
+#include <poll.h>
+#include <utility>
+
+namespace failover::postgres {
+namespace {
+
+struct ClearResult {
+    void operator()(PGresult* result) const noexcept { PQclear(result); }
+};
+using ResultHandle = std::unique_ptr<PGresult, ClearResult>;
+
+/// The server's limit for a call that has `left`: rounded up to one and a half of a power of two of
+/// milliseconds, so that calls of similar length share a setting and it rarely changes.
+std::chrono::milliseconds rounded(Duration left) {
+    std::chrono::milliseconds limit{100};
+    while (limit < left) {
+        limit *= 2;
+    }
+    return limit;
+}
+
+} // namespace
+
+Session::Session(PgHandle handle, Watchdog& dog, const void* node, std::uint64_t generation,
+                 TimePoint now, TimePoint retire_at)
+    : connection_{std::move(handle)},
+      guard_{dog, PQsocket(connection_.raw()), node},
+      generation_{generation},
+      retire_at_{retire_at},
+      idle_since_{now} {
+    PQsetNoticeReceiver(connection_.raw(), &Session::on_notice, this);
+}
+
+void Session::on_notice(void* self, const PGresult* result) {
+    const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    if (state != nullptr && std::string_view{state}.starts_with("57P")) {
+        static_cast<Session*>(self)->notice_ = state;
+    }
+}
+
+std::optional<SqlFailure> Session::prepare(SessionMode mode, Duration timeout) {
+    const std::chrono::milliseconds limit = rounded(timeout);
+    // A limit up to four times too long is left: the watchdog keeps the deadline, this only keeps
+    // the server from working on for long.
+    const bool fits = timeout <= statement_timeout_ && statement_timeout_ <= 4 * limit;
+    if (prepared_ && mode == mode_ && fits) {
+        return std::nullopt;
+    }
+    const std::string sql = std::string{"SET default_transaction_read_only = "} +
+                            (mode == SessionMode::read_only ? "on" : "off") +
+                            "; SET statement_timeout = " + std::to_string(limit.count());
+    const ResultHandle result{PQexec(connection_.raw(), sql.c_str())};
+    if (PQresultStatus(result.get()) != PGRES_COMMAND_OK) {
+        return failure_of(connection_.raw(), result.get());
+    }
+    mode_ = mode;
+    prepared_ = true;
+    statement_timeout_ = limit;
+    return std::nullopt;
+}
+
+bool Session::ping() {
+    const ResultHandle result{PQexec(connection_.raw(), "")};
+    return PQresultStatus(result.get()) == PGRES_EMPTY_QUERY && !broken();
+}
+
+bool Session::stale() const noexcept {
+    if (broken()) {
+        return true;
+    }
+    // An idle server says nothing but that it ends; TLS may hold bytes back, but not those.
+    pollfd waiting{PQsocket(connection_.raw()), POLLIN, 0};
+    return ::poll(&waiting, 1, 0) != 0;
+}
+
+bool Session::broken() const noexcept {
+    return PQstatus(connection_.raw()) != CONNECTION_OK;
+}
+
+bool Session::in_transaction() const noexcept {
+    return PQtransactionStatus(connection_.raw()) != PQTRANS_IDLE;
+}
+
+} // namespace failover::postgres

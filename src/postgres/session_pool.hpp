@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "conninfo.hpp"
+#include "session.hpp"
+#include "watchdog.hpp"
+#include <failover/base/rng.hpp>
+#include <failover/base/time.hpp>
+
+#include <boost/asio/ip/address.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <variant>
+#include <vector>
+
+namespace failover::postgres {
+
+struct PoolOptions {
+    /// Connections at once. Range >= 1.
+    std::size_t max = 100;
+    /// Idle ones that are kept.
+    std::size_t max_idle = 10;
+    /// Idle ones that warm() sees to.
+    std::size_t min_idle = 2;
+    /// Calls that may wait for one.
+    std::size_t max_pending = 200;
+    /// Connections being established at once: a failover must not become a storm of log-ins.
+    std::size_t max_connecting = 4;
+    /// Longest time for one log-in.
+    Duration connect_timeout = std::chrono::seconds{2};
+    /// Age at which a connection is replaced; less up to a tenth, so that they do not all at once.
+    Duration max_lifetime = std::chrono::minutes{30};
+    Duration idle_timeout = std::chrono::minutes{10};
+    /// An idle connection is asked for a sign of life when it was idle for longer.
+    Duration validate_after = std::chrono::milliseconds{500};
+};
+
+/// Addresses of the node's host, until a time; empty: it could not be looked up.
+using LookUp = std::function<std::vector<boost::asio::ip::address>(TimePoint until)>;
+
+/// The connections of one node, last in first out: the warmest is used again and the others reach
+/// their idle time.
+///
+/// Threads    safe.
+/// Blocks     checkout() until a connection is free or made, or its time is over.
+/// Lifetime   outlives its sessions.
+class SessionPool {
+public:
+    enum class Refusal {
+        /// As many wait as may.
+        queue_full,
+        /// None became free in time.
+        timed_out,
+        closed,
+    };
+    using Checkout = std::variant<std::unique_ptr<Session>, Refusal, SqlFailure>;
+
+    SessionPool(Conninfo info, PoolOptions options, Watchdog& dog, const void* node, LookUp look_up,
+                std::uint64_t seed);
+
+    /// A live session in `mode`, until `until`. `deadline`: of the call, for the server's own
+    /// limit.
+    [[nodiscard]] Checkout checkout(SessionMode mode, TimePoint until, TimePoint deadline);
+    /// `reusable`: it is idle, outside a transaction and at the start of a message.
+    void give_back(std::unique_ptr<Session> session, bool reusable);
+
+    /// Sessions of this moment are not used again: the idle ones are closed, the others when they
+    /// come back. Returns how many were idle.
+    std::size_t purge();
+    /// Establishes idle sessions up to min_idle, and closes those that are too old.
+    void warm();
+    /// Calls that wait fail, and none is handed out any more.
+    void close();
+
+    struct Counts {
+        std::size_t in_use = 0;
+        std::size_t idle = 0;
+        std::size_t pending = 0;
+    };
+    [[nodiscard]] Counts counts() const;
+    /// Sessions handed out, without a lock: for choosing.
+    [[nodiscard]] std::uint32_t in_use() const noexcept {
+        return in_use_.load(std::memory_order_relaxed);
+    }
+    [[nodiscard]] std::uint64_t generation() const noexcept {
+        return generation_.load(std::memory_order_acquire);
+    }
+
+private:
+    using SessionPtr = std::unique_ptr<Session>;
+
+    [[nodiscard]] SessionPtr take_idle(SessionMode mode, std::vector<SessionPtr>& dead);
+    [[nodiscard]] bool usable(const Session& session, TimePoint now) const noexcept;
+    [[nodiscard]] Checkout make(TimePoint until);
+    [[nodiscard]] std::optional<SqlFailure> make_ready(Session& session, SessionMode mode,
+                                                       TimePoint until, TimePoint deadline);
+    void forget();
+
+    const Conninfo info_;
+    const PoolOptions options_;
+    Watchdog& dog_;
+    const void* const node_;
+    const LookUp look_up_;
+    std::atomic<std::uint64_t> generation_{1};
+    std::atomic<std::uint32_t> in_use_{0};
+
+    mutable std::mutex mutex_;
+    std::condition_variable freed_;
+    std::vector<SessionPtr> idle_; // the last one is the warmest
+    std::size_t total_ = 0;        // idle, handed out and being made
+    std::size_t connecting_ = 0;
+    std::size_t pending_ = 0;
+    bool closed_ = false;
+    Rng rng_;
+};
+
+} // namespace failover::postgres

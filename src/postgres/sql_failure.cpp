@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+#include "sql_failure.hpp"
+
+#include <failover/base/sqlstate.hpp>
+
+#include <boost/asio/error.hpp>
+
+#include <cctype>
+#include <utility>
+
+namespace failover::postgres {
+namespace {
+
+void trim(std::string& text) {
+    while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) {
+        text.pop_back();
+    }
+}
+
+SqlFailure make(std::string sqlstate, std::string text, bool broken) {
+    trim(text);
+    SqlFailure failure{.phase = broken ? Phase::waiting : Phase::done,
+                       .sqlstate = std::move(sqlstate),
+                       .cause = {},
+                       .text = std::move(text),
+                       .timed_out = false,
+                       .broken = broken};
+    failure.cause = failure.sqlstate.empty()
+                        ? (broken ? error_code{boost::asio::error::connection_reset}
+                                  : make_error_code(Errc::query_failed))
+                        : make_sqlstate(failure.sqlstate);
+    return failure;
+}
+
+} // namespace
+
+SqlFailure failure_of(const PGconn* connection, const PGresult* result) {
+    const char* state = result != nullptr ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : nullptr;
+    const char* text =
+        result != nullptr ? PQresultErrorMessage(result) : PQerrorMessage(connection);
+    return make(state != nullptr ? state : "", text, PQstatus(connection) != CONNECTION_OK);
+}
+
+SqlFailure failure_of(const std::exception& error, const PGconn* connection) {
+    const auto* sql = dynamic_cast<const pqxx::sql_error*>(&error);
+    const bool lost = dynamic_cast<const pqxx::broken_connection*>(&error) != nullptr;
+    return make(sql != nullptr ? sql->sqlstate() : std::string{}, error.what(),
+                lost || PQstatus(connection) != CONNECTION_OK);
+}
+
+} // namespace failover::postgres

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "sql_call.hpp"
+
+namespace failover::postgres {
+
+/// Finds the primary, and waits for one while there is none.
+class PrimaryChoice {
+public:
+    explicit PrimaryChoice(detail::Database& database) noexcept : database_{database} {}
+
+    [[nodiscard]] Choice choose(std::uint64_t excluded, TimePoint until, CallControl& control);
+
+private:
+    detail::Database& database_;
+    Cluster::DrainSlot slot_;
+};
+
+/// exec(): one statement that commits by itself.
+class WriteWork final : public SqlWork {
+public:
+    WriteWork(detail::Database& database, const Statement& statement, SessionMode mode,
+              bool idempotent);
+
+    [[nodiscard]] Choice choose(std::uint64_t excluded, TimePoint until,
+                                CallControl& control) override {
+        return primary_.choose(excluded, until, control);
+    }
+    void run(Session& session, Node& node, Progress& progress) override;
+    [[nodiscard]] pqxx::result& result() noexcept { return result_; }
+
+private:
+    PrimaryChoice primary_;
+    const Statement& statement_;
+    const bool idempotent_;
+    SqlParams params_;
+    pqxx::result result_;
+};
+
+} // namespace failover::postgres

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+#include "support/events.hpp"
+#include "support/fleet.hpp"
+#include "support/kube_server.hpp"
+#include "support/temp_dir.hpp"
+#include "support/wait_until.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <string>
+#include <vector>
+
+// A client that announces its own process in Kubernetes, from end to end.
+
+namespace kubernetes_register_test {
+
+using namespace failover;
+using namespace failover::test;
+using namespace std::chrono_literals;
+
+class KubernetesRegister : public ::testing::Test {
+protected:
+    /// `registration`: a flow mapping without its braces.
+    [[nodiscard]] std::string config(const std::string& registration) const {
+        std::ofstream{dir_ / "kubeconfig"}
+            << "current-context: a\n"
+               "contexts: [{name: a, context: {cluster: c, user: u, namespace: shop}}]\n"
+               "clusters: [{name: c, cluster: {server: \"http://127.0.0.1:"
+            << server_.port() << "\"}}]\nusers: [{name: u, user: {token: secret}}]\n";
+        return "service: {name: cart, port: 8080, zone: zone-a}\n"
+               "logging: {providers: {console: {level: \"off\"}}}\n"
+               "failover: {providers: {kubernetes: {enabled: true, service_name: db, "
+               "health_check: {type: none}, config_path: \"" +
+               (dir_ / "kubeconfig").string() + "\", register: {" + registration + "}}}}\n";
+    }
+    [[nodiscard]] std::vector<SeenRequest> changes() {
+        std::vector<SeenRequest> all;
+        for (SeenRequest& request : server_.server().requests()) {
+            if (request.method != "GET") {
+                all.push_back(std::move(request));
+            }
+        }
+        return all;
+    }
+    static std::string warnings_of(const EventLog& log) {
+        std::string all;
+        for (const Event& event : log.all()) {
+            all += event.kind == EventKind::discovery_warning ? event.reason + '\n' : "";
+        }
+        return all;
+    }
+
+    TempDir dir_;
+    KubeServer server_;
+};
+
+TEST_F(KubernetesRegister, a_process_is_listed_while_its_manager_runs) {
+    server_.put("others", {"10.0.0.1"});
+    server_.put_service("db", nlohmann::json::object());
+    {
+        FailoverManager manager{parse_config(config("enabled: true, address: 10.0.0.7"))};
+        ASSERT_TRUE(wait_until([&] { return manager.endpoints("kubernetes").size() == 2; }));
+        const std::vector<Endpoint> all = manager.endpoints("kubernetes");
+        EXPECT_TRUE(std::any_of(all.begin(), all.end(), [](const Endpoint& one) {
+            return host_port(one) == "10.0.0.7:8080" && one.zone == "zone-a";
+        }));
+        ASSERT_EQ(changes().size(), 1U);
+        const auto slice = nlohmann::json::parse(changes().front().body);
+        EXPECT_EQ(slice["metadata"]["labels"]["kubernetes.io/service-name"], "db");
+        EXPECT_EQ(slice["metadata"]["labels"]["endpointslice.kubernetes.io/managed-by"],
+                  "failover.client-library");
+        manager.stop();
+    }
+    const std::vector<SeenRequest> seen = changes();
+    ASSERT_EQ(seen.size(), 2U);
+    EXPECT_EQ(seen.back().method, "DELETE");
+    EXPECT_TRUE(
+        server_.slice(seen.back().target.substr(seen.back().target.rfind('/') + 1)).empty());
+}
+
+TEST_F(KubernetesRegister, what_a_process_left_when_it_was_killed_is_replaced) {
+    server_.put_service("db", nlohmann::json::object());
+    const std::string text = config("enabled: true, id: cart-1, address: 10.0.0.7");
+    std::string left;
+    {
+        FailoverManager manager{parse_config(text)};
+        ASSERT_TRUE(wait_until([&] { return changes().size() == 1; }));
+        left = nlohmann::json::parse(changes().front().body)["metadata"]["name"];
+        ASSERT_TRUE(wait_until([&] { return !server_.slice(left).empty(); }));
+        server_.server().crash(); // its farewell does not arrive
+    }
+    server_.server().restart();
+    ASSERT_FALSE(server_.slice(left).empty());
+    FailoverManager again{parse_config(config("enabled: true, id: cart-1, address: 10.0.0.8"))};
+    EXPECT_TRUE(wait_until([&] {
+        const std::vector<Endpoint> all = again.endpoints("kubernetes");
+        return all.size() == 1 && all.front().address == "10.0.0.8";
+    }));
+    EXPECT_EQ(changes().back().method, "PUT");
+}
+
+TEST_F(KubernetesRegister, a_registration_that_fails_is_told_once_and_tried_again) {
+    server_.put_service("db", nlohmann::json::object());
+    server_.refuse_changes(true);
+    FailoverManager manager{parse_config(config("enabled: false"))};
+    const EventLog log{manager};
+    ASSERT_TRUE(wait_until([&] { return server_.open_watches() == 1; }));
+    manager.reload(parse_config(config("enabled: true, address: 10.0.0.7")));
+    ASSERT_TRUE(wait_until([&] { return changes().size() >= 3; })) << warnings_of(log);
+    EXPECT_EQ(log.count(EventKind::discovery_warning), 1U) << warnings_of(log);
+    const std::string told = warnings_of(log);
+    EXPECT_NE(told.find("may not change"), std::string::npos) << told;
+    EXPECT_NE(told.find("get, create, update and delete"), std::string::npos) << told;
+    server_.refuse_changes(false);
+    EXPECT_TRUE(wait_until([&] { return manager.endpoints("kubernetes").size() == 1; }));
+}
+
+TEST_F(KubernetesRegister, a_service_with_a_selector_is_left_to_its_pods) {
+    server_.put_service("db", {{"selector", {{"app", "db"}}}});
+    FailoverManager manager{parse_config(config("enabled: false"))};
+    const EventLog log{manager};
+    ASSERT_TRUE(wait_until([&] { return server_.open_watches() == 1; }));
+    manager.reload(parse_config(config("enabled: true, address: 10.0.0.7")));
+    ASSERT_TRUE(wait_until([&] { return log.count(EventKind::discovery_warning) > 0; }));
+    EXPECT_NE(warnings_of(log).find("has a selector"), std::string::npos) << warnings_of(log);
+    EXPECT_TRUE(changes().empty());
+}
+
+TEST_F(KubernetesRegister, an_address_is_needed) {
+    EXPECT_THROW(FailoverManager{parse_config(config("enabled: true"))}, ConfigError);
+}
+
+} // namespace kubernetes_register_test
