@@ -21,6 +21,9 @@ std::string remedy(int status, const KubeStatus& body, const KubeService& servic
             return "; the token or client certificate is expired, revoked or of another cluster. "
                    "Files are read again before each attempt";
         case 403:
+            if (body.message.find("\"system:anonymous\"") != std::string::npos) {
+                return "; no credentials arrived: check the token or client certificate";
+            }
             return "; grant the verbs list and watch on endpointslices, apiGroup "
                    "discovery.k8s.io, in namespace \"" +
                    escaped(service.kubernetes_namespace) + '"';

@@ -28,6 +28,34 @@ private:
 constexpr BackoffOptions conflict_backoff{.base = std::chrono::milliseconds{10},
                                           .max = std::chrono::milliseconds{500}};
 
+/// The attempt machine's view. It asks only whether the call may go on; the node's health is
+/// another question, which SqlVerdict::attempt answers.
+AttemptResult for_machine(const SqlVerdict& verdict, bool timed_out) noexcept {
+    AttemptResult result;
+    switch (verdict.outcome) {
+        case CallOutcome::ok:
+            result.verdict = {OutcomeClass::success, FaultKind::none};
+            break;
+        case CallOutcome::failed:
+            result.verdict = {OutcomeClass::success, FaultKind::server_error};
+            result.has_response = true;
+            break;
+        case CallOutcome::rejected:
+            result.verdict = {OutcomeClass::retryable, verdict.wait_pool ? FaultKind::overloaded
+                                                       : timed_out       ? FaultKind::timeout
+                                                       : verdict.attempt.fault == FaultKind::connect
+                                                           ? FaultKind::connect
+                                                           : FaultKind::reset};
+            break;
+        case CallOutcome::in_doubt:
+            result.verdict = {OutcomeClass::retryable,
+                              timed_out ? FaultKind::timeout : FaultKind::reset};
+            result.request_bytes_written = true;
+            break;
+    }
+    return result;
+}
+
 } // namespace
 
 Result<void> SqlCall::run(SqlWork& work) {
@@ -221,14 +249,18 @@ SqlCall::Attempt SqlCall::judge(SqlWork& work, Node& node, SqlFailure failure, b
         .on_standby = node.role.load() == NodeRole::standby};
     Attempt attempt;
     attempt.verdict = classify_sql(seen);
-    heed(node, attempt.verdict);
-    const bool doubtful = attempt.verdict.outcome == CallOutcome::in_doubt;
-    attempt.result.verdict = attempt.verdict.attempt;
-    attempt.result.request_bytes_written = doubtful;
+    if (attempt.verdict.outcome == CallOutcome::ok) {
+        attempt.verdict.outcome =
+            CallOutcome::failed; // libpqxx gave up without a word of the server
+    }
+    // Our own session refuses a write that was called a read: that says nothing about the node.
+    const bool by_session = failure.sqlstate == "25006" && progress.work == Work::read;
+    if (!by_session) {
+        heed(node, attempt.verdict);
+    }
+    attempt.result = for_machine(attempt.verdict, failure.timed_out);
     if (control_.aborted()) {
         attempt.result.verdict = {OutcomeClass::ignored, FaultKind::cancelled};
-    } else if (attempt.verdict.outcome == CallOutcome::failed) {
-        attempt.result.has_response = true;
     }
     attempt.failure = std::move(failure);
     return attempt;

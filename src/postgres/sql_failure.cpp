@@ -32,6 +32,26 @@ SqlFailure make(std::string sqlstate, std::string text, bool broken) {
     return failure;
 }
 
+/// libpqxx 6 keeps the code of some errors in their type alone.
+std::string sqlstate_of(const std::exception& error) {
+    if (const auto* sql = dynamic_cast<const pqxx::sql_error*>(&error)) {
+        return sql->sqlstate();
+    }
+    if (dynamic_cast<const pqxx::serialization_failure*>(&error) != nullptr) {
+        return "40001";
+    }
+    if (dynamic_cast<const pqxx::deadlock_detected*>(&error) != nullptr) {
+        return "40P01";
+    }
+    if (dynamic_cast<const pqxx::statement_completion_unknown*>(&error) != nullptr) {
+        return "40003";
+    }
+    if (dynamic_cast<const pqxx::transaction_rollback*>(&error) != nullptr) {
+        return "40000";
+    }
+    return {};
+}
+
 } // namespace
 
 SqlFailure failure_of(const PGconn* connection, const PGresult* result) {
@@ -42,10 +62,8 @@ SqlFailure failure_of(const PGconn* connection, const PGresult* result) {
 }
 
 SqlFailure failure_of(const std::exception& error, const PGconn* connection) {
-    const auto* sql = dynamic_cast<const pqxx::sql_error*>(&error);
     const bool lost = dynamic_cast<const pqxx::broken_connection*>(&error) != nullptr;
-    return make(sql != nullptr ? sql->sqlstate() : std::string{}, error.what(),
-                lost || PQstatus(connection) != CONNECTION_OK);
+    return make(sqlstate_of(error), error.what(), lost || PQstatus(connection) != CONNECTION_OK);
 }
 
 } // namespace failover::postgres

@@ -39,7 +39,7 @@ Config database_config(const std::vector<std::string>& urls, const std::string& 
     }
     text += "      failover: {timeout: 10s, health_check_interval: 1s" +
             (more.empty() ? std::string{} : ", " + more) + "}\n";
-    text += "logging: {level: error}\n";
+    text += "logging: {providers: {console: {level: \"off\"}}}\n";
     return parse_config(text);
 }
 
@@ -305,7 +305,7 @@ TEST(FailoverDb, NamesTheKeyOfADatabaseThatIsNotUsable) {
         }
         return "none";
     };
-    EXPECT_NE(problem(parse_config("logging: {level: error}\n"))
+    EXPECT_NE(problem(parse_config("service: {name: t}\n"))
                   .find("database.providers.postgresql"),
               std::string::npos);
     const std::string two = problem(database_config({"postgresql://u:secret@a:1,b:2/db"}));

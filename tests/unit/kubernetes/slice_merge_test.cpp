@@ -213,16 +213,16 @@ TEST(SliceTable, a_list_replaces_all_and_events_change_one) {
                                     slice("a", {entry("10.0.0.1")}, http_port())}));
     EXPECT_TRUE(table.replace_all({slice("b", {entry("10.0.0.2")}, http_port())}));
     EXPECT_EQ(merged(table), Texts{"10.0.0.2:80"});
-    EXPECT_TRUE(
-        table.apply({.type = WatchEvent::Type::added, .slice = slice("b", {entry("10.0.0.3")}, http_port())}));
     EXPECT_TRUE(table.apply(
-        {.type = WatchEvent::Type::modified, .slice = slice("c", {entry("10.0.0.4")}, http_port())}));
+        {.type = WatchEvent::Type::added, .slice = slice("b", {entry("10.0.0.3")}, http_port())}));
+    EXPECT_TRUE(table.apply({.type = WatchEvent::Type::modified,
+                             .slice = slice("c", {entry("10.0.0.4")}, http_port())}));
     EXPECT_EQ(merged(table), (Texts{"10.0.0.3:80", "10.0.0.4:80"}));
-    EXPECT_FALSE(table.apply(
-        {.type = WatchEvent::Type::deleted, .slice = slice("unknown", {entry("10.0.0.5")}, http_port())}));
+    EXPECT_FALSE(table.apply({.type = WatchEvent::Type::deleted,
+                              .slice = slice("unknown", {entry("10.0.0.5")}, http_port())}));
     EXPECT_FALSE(table.apply({.type = WatchEvent::Type::bookmark, .slice = slice("", {}, {})}));
-    EXPECT_TRUE(table.apply(
-        {.type = WatchEvent::Type::deleted, .slice = slice("b", {entry("10.0.0.3")}, http_port())}));
+    EXPECT_TRUE(table.apply({.type = WatchEvent::Type::deleted,
+                             .slice = slice("b", {entry("10.0.0.3")}, http_port())}));
     EXPECT_EQ(merged(table), Texts{"10.0.0.4:80"});
 }
 

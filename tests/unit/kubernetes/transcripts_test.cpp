@@ -15,15 +15,26 @@
 #include <string>
 #include <variant>
 
-// Every exchange about EndpointSlices that was recorded from a real apiserver, against what follows
-// from it (tests/data/kube/outcomes.txt).
+// Every exchange about EndpointSlices that was recorded from a real apiserver, and every attempt at
+// one, against what has to follow from it (tests/data/kube/outcomes.txt).
 namespace failover::discovery {
 namespace {
 
 using test::RecordedExchange;
 using test::reply_of;
 
-const KubeService db{.kubernetes_namespace = "shop", .name = "db"};
+/// The service that the request was about.
+KubeService service_of(const RecordedExchange& exchange) {
+    constexpr std::string_view before = "/namespaces/";
+    const auto at = exchange.target.find(before);
+    const auto begin = at + before.size();
+    return {.kubernetes_namespace =
+                at == std::string::npos
+                    ? "shop"
+                    : exchange.target.substr(begin, exchange.target.find('/', begin) - begin),
+            .name = "db"};
+}
+
 constexpr TimePoint recorded_start{std::chrono::hours{1}};
 
 /// What is asked next, as "list", "list from memory", "watch from 7"; empty: a pause.
@@ -57,6 +68,9 @@ std::string next_step(SliceInformer& informer, TimePoint now, const KubeFailure&
 std::string set_of(const SliceInformer& informer) {
     const MergedSlices merged = informer.table().endpoints({});
     std::string text = std::to_string(merged.slices) + " slices:";
+    if (merged.endpoints.size() > 20) {
+        return text + ' ' + std::to_string(merged.endpoints.size()) + " endpoints";
+    }
     for (const Endpoint& one : merged.endpoints) {
         text += ' ' + host_port(one);
     }
@@ -80,7 +94,7 @@ std::string after_list(const RecordedExchange& exchange) {
             informer.on_list_failed(failure, recorded_start);
         }
     } else {
-        failure = failure_of(reply, db);
+        failure = failure_of(reply, service_of(exchange));
         what = failure.reason;
         informer.on_list_failed(failure, recorded_start);
     }
@@ -112,7 +126,7 @@ std::string after_watch(const RecordedExchange& exchange) {
         }
     }
     now = recorded_start + std::chrono::duration_cast<Duration>(exchange.ended);
-    WatchEnd end = watch_end_of(reply, db, lines.pending() > 0);
+    WatchEnd end = watch_end_of(reply, service_of(exchange), lines.pending() > 0);
     if (!dropped.empty()) {
         end = {.how = WatchEnd::How::malformed, .failure = {.reason = dropped}};
     }
@@ -131,7 +145,9 @@ std::string after_watch(const RecordedExchange& exchange) {
 /// Of a POST, PUT or DELETE.
 std::string after_change(const RecordedExchange& exchange) {
     const ControlReply reply = reply_of(exchange);
-    return reply.complete() && reply.status() < 300 ? "done" : failure_of(reply, db).reason;
+    return reply.complete() && reply.status() < 300
+               ? "done"
+               : failure_of(reply, service_of(exchange)).reason;
 }
 
 std::string outcome_of(const std::string& name, const RecordedExchange& exchange) {
