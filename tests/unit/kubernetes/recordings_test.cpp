@@ -292,7 +292,7 @@ TEST(KubeRecordings, a_restart_of_the_server_costs_no_endpoint_and_few_requests)
 }
 
 TEST(KubeRecordings, a_server_that_is_starting_is_listed_soon_after_it_answers) {
-    for (const char* name : {"startup-sa-list", "startup-admin-list"}) {
+    for (const char* name : {"startup-sa-list", "startup-admin-list", "startup-admin-list-rv0"}) {
         SCOPED_TRACE(name);
         const Timeline lists{name};
         SliceInformer informer{InformerTiming{}, Rng{1}};
