@@ -12,7 +12,8 @@ namespace failover::discovery {
 namespace {
 
 /// What to do, where the server's own words do not say it.
-std::string remedy(int status, const KubeStatus& body, const KubeService& service) {
+std::string remedy(int status, const KubeStatus& body, const KubeService& service,
+                   std::string_view verbs) {
     const bool from_api = body.code != 0; // not from a proxy, or from a port that wants TLS
     switch (status) {
         case 400:
@@ -24,8 +25,8 @@ std::string remedy(int status, const KubeStatus& body, const KubeService& servic
             if (body.message.find("\"system:anonymous\"") != std::string::npos) {
                 return "; no credentials arrived: check the token or client certificate";
             }
-            return "; grant the verbs list and watch on endpointslices, apiGroup "
-                   "discovery.k8s.io, in namespace \"" +
+            return "; grant the verbs " + std::string{verbs} +
+                   " on endpointslices, apiGroup discovery.k8s.io, in namespace \"" +
                    escaped(service.kubernetes_namespace) + '"';
         case 404:
             return "; EndpointSlices v1 need Kubernetes 1.21 or newer, and the server's URL must "
@@ -40,8 +41,8 @@ std::string remedy(int status, const KubeStatus& body, const KubeService& servic
     }
 }
 
-std::string reason_of(const ControlReply& reply, const KubeStatus& body,
-                      const KubeService& service) {
+std::string reason_of(const ControlReply& reply, const KubeStatus& body, const KubeService& service,
+                      std::string_view verbs) {
     if (!reply.complete()) {
         const bool tls = reply.problem.find("handshaking") != std::string::npos;
         return escaped(reply.problem) +
@@ -54,7 +55,7 @@ std::string reason_of(const ControlReply& reply, const KubeStatus& body,
     if (!said.empty()) {
         text += ": " + escaped(said);
     }
-    return text + remedy(reply.status(), body, service);
+    return text + remedy(reply.status(), body, service, verbs);
 }
 
 /// ", it is of type application/yaml, encoded gzip": what differs from what was asked for.
@@ -82,7 +83,8 @@ SlicePage page_of(const ControlReply& reply) {
     }
 }
 
-KubeFailure failure_of(const ControlReply& reply, const KubeService& service) {
+KubeFailure failure_of(const ControlReply& reply, const KubeService& service,
+                       std::string_view verbs) {
     KubeFailure failure;
     if (reply.complete()) {
         failure.status = reply.status();
@@ -94,7 +96,7 @@ KubeFailure failure_of(const ControlReply& reply, const KubeService& service) {
             }
         }
     }
-    failure.reason = reason_of(reply, failure.body, service);
+    failure.reason = reason_of(reply, failure.body, service, verbs);
     return failure;
 }
 

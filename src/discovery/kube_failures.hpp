@@ -7,12 +7,15 @@
 #include <failover/base/error.hpp>
 
 #include <string>
+#include <string_view>
 
 namespace failover::discovery {
 
 /// What a reply other than a useful one says: the HTTP status first, since bodies are not always
-/// JSON, then the body; and for people what to do about it.
-[[nodiscard]] KubeFailure failure_of(const ControlReply& reply, const KubeService& service);
+/// JSON, then the body; and for people what to do about it. `verbs`: what one has to be allowed to
+/// do with slices.
+[[nodiscard]] KubeFailure failure_of(const ControlReply& reply, const KubeService& service,
+                                     std::string_view verbs = "list and watch");
 
 /// The page of a list that a complete 200 holds. Throws FormatError, which tells people what the
 /// answer was instead when it is not JSON: only that is asked for, and not compressed.

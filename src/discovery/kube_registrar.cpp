@@ -161,13 +161,21 @@ asio::awaitable<void> KubeRegistrar::require_no_selector() {
         co_return;
     }
     bool selects = false;
+    bool is_alias = false;
     try {
         const Json service = parse_object(reply.response.body());
         const Json* spec = map_field(service, "spec");
         const Json* selector = spec == nullptr ? nullptr : map_field(*spec, "selector");
         selects = selector != nullptr && !selector->empty();
+        is_alias = spec != nullptr && text_field(*spec, "type") == "ExternalName";
     } catch (const FormatError& error) {
         throw kube_error(service_, std::string{"the service cannot be read: "} + error.what());
+    }
+    if (is_alias) {
+        throw kube_error(service_,
+                         "the service is of type ExternalName: it is another name in DNS and has "
+                         "no endpoints",
+                         Errc::unsupported);
     }
     if (selects) {
         throw kube_error(service_,
@@ -207,11 +215,8 @@ asio::awaitable<KubeRegistrar::Existing> KubeRegistrar::existing(std::string pat
 }
 
 void KubeRegistrar::fail(const ControlReply& reply, const std::string& what) const {
-    const KubeFailure failure = failure_of(reply, service_);
-    const bool rights = failure.status == 403;
-    throw kube_error(service_,
-                     what + ": " + failure.reason +
-                         (rights ? "; registering needs get, create, update and delete" : ""));
+    const KubeFailure failure = failure_of(reply, service_, "get, create, update and delete");
+    throw kube_error(service_, what + ": " + failure.reason);
 }
 
 } // namespace failover::discovery

@@ -200,6 +200,24 @@ TEST_F(KubernetesAnswers, refused_registrations_say_what_the_server_said) {
     }
 }
 
+TEST_F(KubernetesAnswers, nothing_is_registered_with_a_service_that_is_an_alias_or_is_not_there) {
+    for (const auto& [name, part] : {std::pair{"service-externalname-get", "ExternalName"},
+                                     std::pair{"service-404", "no such service"}}) {
+        KubeServer server;
+        server.server().next(replay(recorded(name)));
+        const auto subject = provider(server);
+        IoThread io;
+        std::string told = "nothing";
+        try {
+            io.run(subject->register_endpoint("ext", {.address = "10.0.0.7", .port = 1}));
+        } catch (const Error& error) {
+            told = error.what();
+        }
+        EXPECT_NE(told.find(part), std::string::npos) << told;
+        EXPECT_EQ(server.server().count(), 1U);
+    }
+}
+
 TEST_F(KubernetesAnswers, a_slice_of_somebody_else_is_left_alone) {
     KubeServer server;
     ScriptedServer& scripts = server.server();
