@@ -39,6 +39,8 @@ expect_failure layers $header/health/a.hpp 'auto now = Clock::now();'
 expect_failure layers $header/engine/a.hpp '#include <boost/beast/http.hpp>'
 expect_failure layers src/manager/a.cpp '#include <yaml-cpp/yaml.h>'
 expect_failure layers src/http/a.cpp '#include "../manager/runtime.hpp"'
+expect_failure layers $header/topology.hpp '#include <pqxx/pqxx>'
+expect_failure layers $header/engine/a.hpp '#include <libpq-fe.h>'
 expect_failure layers $header/stray.hpp '#include <failover/base/time.hpp>'
 expect_failure file_sizes src/http/long.cpp "$(seq 600)"
 expect_failure header_share src/http/long.cpp 'int more;'

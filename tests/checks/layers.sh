@@ -51,7 +51,8 @@ BEGIN {
     rank["endpoint"] = 1; rank["config"] = 1
     rank["face:message.hpp"] = 1; rank["face:call_options.hpp"] = 1
     rank["health"] = rank["select"] = rank["retry"] = rank["role"] = 2
-    rank["discovery"] = rank["engine"] = 3
+    rank["face:db_options.hpp"] = rank["face:db_params.hpp"] = 2
+    rank["discovery"] = rank["engine"] = rank["face:topology.hpp"] = 3
     rank["src/config"] = rank["src/discovery"] = rank["src/http"] = rank["src/observe"] = 4
     rank["src/postgres"] = rank["src/redis"] = 4
     rank["face:client.hpp"] = rank["face:manager.hpp"] = 5
@@ -67,6 +68,7 @@ BEGIN {
     peer["src/discovery>src/http"]
     peer["src/manager>face:client.hpp"]; peer["src/manager>face:manager.hpp"]
     peer["face:db.hpp>face:manager.hpp"]; peer["face:cache.hpp>face:manager.hpp"]
+    peer["src/manager>face:db.hpp"]; peer["src/manager>face:cache.hpp"]
 
     allowed["^boost/beast"] = " src/http src/observe "
     allowed["^(openssl/|boost/asio/ssl)"] = " src/discovery src/http "
@@ -74,6 +76,7 @@ BEGIN {
     allowed["^nlohmann/"] = " src/discovery src/observe "
     allowed["^(prometheus|spdlog)/"] = " src/observe "
     allowed["^pqxx"] = " src/postgres face:db.hpp "
+    allowed["^libpq-fe"] = " src/postgres "
     allowed["^hiredis"] = " src/redis "
 }
 /^[ \t]*#[ \t]*include[ \t]*[<"]/ {
