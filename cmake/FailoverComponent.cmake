@@ -67,6 +67,7 @@ function(failover_install_package)
     COMPATIBILITY SameMinorVersion)
   install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/failover" TYPE INCLUDE)
   install(FILES "${PROJECT_BINARY_DIR}/failover-config.cmake"
-    "${PROJECT_BINARY_DIR}/failover-config-version.cmake" DESTINATION "${FAILOVER_PACKAGE_DIR}")
+    "${PROJECT_BINARY_DIR}/failover-config-version.cmake"
+    "${PROJECT_SOURCE_DIR}/cmake/FindPqxx.cmake" DESTINATION "${FAILOVER_PACKAGE_DIR}")
   install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" TYPE DOC)
 endfunction()

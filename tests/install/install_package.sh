@@ -7,13 +7,20 @@ build_dir=$2
 prefix=$3
 
 rm -rf "$prefix"
-"$cmake" --build "$build_dir" --target failover_http
+targets=(failover_http)
+if grep -q '^FAILOVER_WITH_POSTGRES:BOOL=ON' "$build_dir/CMakeCache.txt"; then
+    targets+=(failover_postgres)
+fi
+"$cmake" --build "$build_dir" --target "${targets[@]}"
 "$cmake" --install "$build_dir" --prefix "$prefix" >/dev/null
 
 status=0
-for pattern in include/failover/failover.hpp 'lib*/libfailover_http.a' \
-    'lib*/cmake/failover/failover-config.cmake' 'lib*/cmake/failover/failover-http-targets.cmake' \
-    'lib*/cmake/failover/failover-config-version.cmake'; do
+patterns=(include/failover/failover.hpp 'lib*/cmake/failover/failover-config.cmake'
+    'lib*/cmake/failover/failover-config-version.cmake')
+for target in "${targets[@]}"; do
+    patterns+=("lib*/lib$target.a" "lib*/cmake/failover/${target/_/-}-targets.cmake")
+done
+for pattern in "${patterns[@]}"; do
     if [[ -z $(find "$prefix" -path "$prefix/${pattern/lib\*/lib*}") ]]; then
         echo "not installed: $pattern"
         status=1
