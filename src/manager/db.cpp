@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include <failover/db.hpp>
-
 #include "../postgres/async_call.hpp"
 #include "../postgres/database.hpp"
 #include "manager_access.hpp"
+#include <failover/db.hpp>
 
 #include <utility>
 
@@ -28,8 +27,7 @@ Result<T> on_this_thread(Database& database, const Call& call) {
 postgres::Node& find(Database& database, std::string_view id) {
     postgres::Node* const node = database.cluster().find(id);
     if (node == nullptr) {
-        throw Error{database.fail(Errc::no_endpoints,
-                                  "no node has the id \"" + escaped(id) + '"')};
+        throw Error{database.fail(Errc::no_endpoints, "no node has the id \"" + escaped(id) + '"')};
     }
     return *node;
 }
@@ -77,9 +75,8 @@ Result<void> FailoverDB::run_transaction(const std::function<void(pqxx::work&)>&
 }
 
 Result<CausalToken> FailoverDB::try_token() const {
-    return on_this_thread<CausalToken>(*database_, [&](CallControl& control) {
-        return database_->token(options_, control);
-    });
+    return on_this_thread<CausalToken>(
+        *database_, [&](CallControl& control) { return database_->token(options_, control); });
 }
 
 Result<void> FailoverDB::try_health_check() const {
@@ -100,30 +97,28 @@ asio::awaitable<Result<pqxx::result>> FailoverDB::async_read(Statement statement
                                                              CausalToken after) const {
     return postgres::on_worker<pqxx::result>(
         database_, true,
-        [statement = std::move(statement), after, options = options_](
-            Database& database, CallControl& control) {
+        [statement = std::move(statement), after, options = options_](Database& database,
+                                                                      CallControl& control) {
             return database.read(statement, after, options, control);
         });
 }
 
 asio::awaitable<Result<pqxx::result>> FailoverDB::async_write(Statement statement) const {
-    return postgres::on_worker<pqxx::result>(
-        database_, false,
-        [statement = std::move(statement), options = options_](Database& database,
-                                                               CallControl& control) {
-            return database.write(statement, options, control);
-        });
+    return postgres::on_worker<pqxx::result>(database_, false,
+                                             [statement = std::move(statement), options = options_](
+                                                 Database& database, CallControl& control) {
+                                                 return database.write(statement, options, control);
+                                             });
 }
 
 asio::awaitable<Result<void>> FailoverDB::async_run_transaction(
     std::function<void(pqxx::work&)> body, TransactionOptions options) const {
     const bool reads = options.read_only;
-    return postgres::on_worker<void>(
-        database_, reads,
-        [body = std::move(body), options = std::move(options)](Database& database,
-                                                               CallControl& control) {
-            return database.transaction(body, options, control);
-        });
+    return postgres::on_worker<void>(database_, reads,
+                                     [body = std::move(body), options = std::move(options)](
+                                         Database& database, CallControl& control) {
+                                         return database.transaction(body, options, control);
+                                     });
 }
 
 asio::awaitable<Result<CausalToken>> FailoverDB::async_try_token() const {

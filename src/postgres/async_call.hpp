@@ -2,7 +2,6 @@
 #pragma once
 
 #include "database.hpp"
-
 #include <failover/engine/call_registry.hpp>
 #include <failover/engine/wake.hpp>
 

@@ -87,8 +87,11 @@ Cluster::Cluster(const DatabaseConfig& config, std::vector<std::unique_ptr<Node>
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
         watched_.push_back(Watched{.last = {},
                                    .gate = StalenessGate{limits},
+                                   .heard = false,
+                                   .held = {},
                                    .failures = 0,
                                    .problem = "it has not answered yet",
+                                   .log_in_problem = {},
                                    .unreachable_since = now});
     }
 }
@@ -277,7 +280,9 @@ void Cluster::reported(Node& node, const NodeReport& report, TimePoint now) {
             told.events.push_back(event(EventKind::endpoint_healthy, &node, "it answers",
                                         now - watched.unreachable_since));
         }
-        note(election_.report(node.index, report, now), now, told);
+        watched.heard = true;
+        watched.held = report;
+        elect(now, told);
         watched.gate.observe(report, election_.primary_position(), now,
                              2 * config_.monitor.interval);
         if (promoted) {
@@ -299,7 +304,9 @@ void Cluster::lost(Node& node, const SqlFailure& failure, TimePoint now) {
         Watched& watched = watched_[node.index];
         ++watched.failures;
         watched.problem = failure.text;
+        watched.heard = true;
         note(election_.lost(node.index, now), now, told);
+        elect(now, told);
         if (node.reachable.exchange(false)) {
             pace_.suspect(now);
             watched.unreachable_since = now;
@@ -477,6 +484,17 @@ Event Cluster::event(EventKind kind, const Node* node, std::string reason, Durat
                  .reason = std::move(reason),
                  .duration = lasted,
                  .time = std::chrono::system_clock::now()};
+}
+
+/// Answers are judged in the order of the configuration: which cluster this is, the first node that
+/// takes writes says, and not the one that is quickest to answer at the start.
+void Cluster::elect(TimePoint now, Told& told) {
+    for (std::size_t i = 0; i < watched_.size() && watched_[i].heard; ++i) {
+        if (watched_[i].held) {
+            const NodeReport report = *std::exchange(watched_[i].held, std::nullopt);
+            note(election_.report(i, report, now), now, told);
+        }
+    }
 }
 
 /// Turns what the election says into events and into what calls read.

@@ -134,6 +134,10 @@ private:
     struct Watched {
         NodeReport last{};
         StalenessGate gate;
+        /// It has answered or failed once.
+        bool heard = false;
+        /// An answer that waits for nodes before it to be heard.
+        std::optional<NodeReport> held{};
         unsigned failures = 0;
         std::string problem{};
         /// Of the last log-in.
@@ -151,6 +155,7 @@ private:
 
     [[nodiscard]] Event event(EventKind kind, const Node* node, std::string reason,
                               Duration lasted = {}) const;
+    void elect(TimePoint now, Told& told);
     void note(const ElectionChange& change, TimePoint now, Told& told);
     void refresh(TimePoint now);
     void tell(Told told);

@@ -2,11 +2,11 @@
 #include "database.hpp"
 
 #include "epoch_file.hpp"
+#include "hedged_read.hpp"
 #include "read_work.hpp"
 #include "sql_call.hpp"
 #include "transaction_work.hpp"
 #include "write_work.hpp"
-
 #include <failover/config/load.hpp>
 #include <failover/config/validate.hpp>
 #include <failover/engine/new_seed.hpp>
@@ -64,9 +64,9 @@ const DatabaseConfig& usable(const Config& config) {
         issues.push_back(unset_issue(config.source, variable));
     }
     if (database.secondaries.size() >= most_nodes) {
-        issues.push_back({.key = key + ".secondaries",
-                          .message = "allowed are at most " + std::to_string(most_nodes) +
-                                     " nodes in all"});
+        issues.push_back(
+            {.key = key + ".secondaries",
+             .message = "allowed are at most " + std::to_string(most_nodes) + " nodes in all"});
     }
     if (!issues.empty()) {
         throw ConfigError{std::move(issues)};
@@ -124,7 +124,7 @@ void Database::make_cluster(const AttachmentParts& parts) {
         const std::string& path = config_.secondaries[i].path;
         const std::size_t dot = path.rfind('.');
         add(config_.secondaries[i], dot != std::string::npos ? path.substr(dot + 1)
-                                    : i == 0 ? "secondary"
+                                    : i == 0                 ? "secondary"
                                              : "secondaries[" + std::to_string(i - 1) + ']');
     }
     const postgres::EpochFile epochs{config_.writes.epoch_file, log_};
@@ -193,15 +193,31 @@ CallPlan Database::plan(std::optional<Duration> deadline,
 
 Result<pqxx::result> Database::read(const Statement& statement, const CausalToken& after,
                                     const DbOptions& options, CallControl& control) {
+    const TimePoint begun = Clock::now();
+    const std::optional<Duration> hedge_after =
+        options.hedge_after ? options.hedge_after : config_.reads.hedge.after;
+    Result<pqxx::result> result =
+        hedge_after && config_.enabled && cluster_->nodes().size() > 1
+            ? postgres::hedged_read(*this, statement, after, options, *hedge_after, control)
+            : read_once(statement, after, options, control, nullptr);
+    meter_->query(result ? DatabaseMeter::End::ok : DatabaseMeter::End::failed,
+                  Clock::now() - begun);
+    return result;
+}
+
+Result<pqxx::result> Database::read_once(const Statement& statement, const CausalToken& after,
+                                         const DbOptions& options, CallControl& control,
+                                         std::atomic<std::uint64_t>* taken) {
     CallPlan plan = this->plan(options.deadline, options.max_retries);
     plan.idempotent = true;
-    postgres::ReadWork work{*this, statement, after, options,
-                            static_cast<std::uint64_t>(plan.start.time_since_epoch().count())};
+    postgres::ReadWork work{*this,
+                            statement,
+                            after,
+                            options,
+                            static_cast<std::uint64_t>(plan.start.time_since_epoch().count()),
+                            taken};
     postgres::SqlCall call{*this, plan, control};
-    Result<void> ended = call.run(work);
-    meter_->query(ended ? DatabaseMeter::End::ok : DatabaseMeter::End::failed,
-                  Clock::now() - plan.start);
-    if (!ended) {
+    if (Result<void> ended = call.run(work); !ended) {
         return std::move(ended).error();
     }
     return std::move(work.result());
@@ -267,10 +283,10 @@ Result<void> Database::transaction(const std::function<void(pqxx::work&)>& body,
 
 Result<CausalToken> Database::token(const DbOptions& options, CallControl& control) {
     // The insert position: with synchronous_commit off, what was acknowledged may not be flushed.
-    const Statement statement{
-        .sql = "SELECT pg_current_wal_insert_lsn(), left(pg_walfile_name("
-               "pg_current_wal_insert_lsn()), 8)",
-        .params = {}};
+    const Statement statement{.sql =
+                                  "SELECT pg_current_wal_insert_lsn(), left(pg_walfile_name("
+                                  "pg_current_wal_insert_lsn()), 8)",
+                              .params = {}};
     CallPlan plan = this->plan(options.deadline, options.max_retries);
     plan.idempotent = true;
     postgres::WriteWork work{*this, statement, postgres::SessionMode::read_write, true};
@@ -286,8 +302,7 @@ Result<CausalToken> Database::token(const DbOptions& options, CallControl& contr
 
 Result<void> Database::health_check(const DbOptions& options, CallControl& control) {
     const CallPlan plan = this->plan(options.deadline, options.max_retries);
-    const TimePoint until =
-        std::min(plan.deadline, plan.start + config_.pool.connect_timeout);
+    const TimePoint until = std::min(plan.deadline, plan.start + config_.pool.connect_timeout);
     const std::vector<std::string> problems = monitor_->check_log_ins(until);
     postgres::Cluster::DrainSlot slot;
     postgres::Cluster::NoPrimary why;
@@ -299,8 +314,8 @@ Result<void> Database::health_check(const DbOptions& options, CallControl& contr
     std::string detail = cluster_->explain();
     for (std::size_t i = 0; i < problems.size(); ++i) {
         if (!problems[i].empty()) {
-            detail += "; a log-in to " + cluster_->nodes()[i]->id +
-                      " failed: " + escaped(problems[i]);
+            detail +=
+                "; a log-in to " + cluster_->nodes()[i]->id + " failed: " + escaped(problems[i]);
         }
     }
     return fail(Errc::no_primary, std::move(detail));

@@ -48,6 +48,12 @@ public:
 
     [[nodiscard]] Result<pqxx::result> read(const Statement& statement, const CausalToken& after,
                                             const DbOptions& options, CallControl& control);
+    /// The same without a hedge and uncounted. `taken`: bit i says that another attempt is at node
+    /// i; the node chosen is added. Null: nothing is shared.
+    [[nodiscard]] Result<pqxx::result> read_once(const Statement& statement,
+                                                 const CausalToken& after, const DbOptions& options,
+                                                 CallControl& control,
+                                                 std::atomic<std::uint64_t>* taken);
     [[nodiscard]] Result<pqxx::result> write(const Statement& statement, const DbOptions& options,
                                              CallControl& control);
     [[nodiscard]] Result<void> transaction(const std::function<void(pqxx::work&)>& body,

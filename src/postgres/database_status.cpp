@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include "database.hpp"
-
 #include <failover/base/json.hpp>
 
 #include <chrono>
@@ -47,8 +46,7 @@ std::string Database::status_json() const {
                       ",\"system_id\":" + json_quoted(std::to_string(now.system_id)) +
                       ",\"split_brain\":" + (now.split_brain ? "true" : "false") +
                       ",\"writes_paused\":" + (now.writes_paused ? "true" : "false") +
-                      ",\"waiting_writes\":" + std::to_string(now.waiting_writes) +
-                      ",\"nodes\":[";
+                      ",\"waiting_writes\":" + std::to_string(now.waiting_writes) + ",\"nodes\":[";
     const char* separator = "";
     for (const NodeStatus& node : now.nodes) {
         out += separator + node_json(node);

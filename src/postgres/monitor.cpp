@@ -139,8 +139,7 @@ void Monitor::tend(Node& node) {
         static_cast<void>(workers_.run([&node] { node.pool.warm(); }));
     }
     const std::optional<Duration> staleness = cluster_.staleness(node);
-    const double seconds =
-        staleness ? std::chrono::duration<double>(*staleness).count() : -1;
+    const double seconds = staleness ? std::chrono::duration<double>(*staleness).count() : -1;
     meter_->set_waiting_writes(cluster_.waiting_writes());
     meter_->node(node.id, NodeGauges{.role = to_string(node.role.load()),
                                      .reachable = node.reachable.load(),

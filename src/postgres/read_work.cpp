@@ -16,14 +16,15 @@ constexpr Duration patience = std::chrono::seconds{5};
 } // namespace
 
 ReadWork::ReadWork(detail::Database& database, const Statement& statement, const CausalToken& after,
-                   const DbOptions& options, std::uint64_t seed)
+                   const DbOptions& options, std::uint64_t seed, std::atomic<std::uint64_t>* taken)
     : SqlWork{SessionMode::read_only},
       database_{database},
       statement_{statement},
       after_{after},
       policy_{options.read_policy.value_or(database.config().reads.policy)},
       max_staleness_{options.max_staleness},
-      rng_{seed} {
+      rng_{seed},
+      taken_{taken} {
     params_.reserve(statement.params.size());
     for (const SqlParam& param : statement.params) {
         params_.push_back(param ? param->c_str() : nullptr);
@@ -67,6 +68,21 @@ std::optional<std::size_t> ReadWork::pick(std::uint64_t excluded, TimePoint now)
     return choose_read({candidates.data(), nodes.size()}, policy_, excluded, rng_);
 }
 
+/// Rather where no other attempt of the same read is.
+std::optional<std::size_t> ReadWork::pick_beside(std::uint64_t excluded, TimePoint now) {
+    if (taken_ == nullptr) {
+        return pick(excluded, now);
+    }
+    std::optional<std::size_t> index = pick(excluded | taken_->load(), now);
+    if (!index) {
+        index = pick(excluded, now);
+    }
+    if (index) {
+        taken_->fetch_or(std::uint64_t{1} << *index);
+    }
+    return index;
+}
+
 Choice ReadWork::choose(std::uint64_t excluded, TimePoint until, CallControl& control) {
     if (!after_.empty() && excluded == 0) {
         if (Choice choice = choose_after(until, control); choice.node || choice.error) {
@@ -76,7 +92,7 @@ Choice ReadWork::choose(std::uint64_t excluded, TimePoint until, CallControl& co
     const TimePoint limit = std::min(until, Clock::now() + patience);
     for (;;) {
         const TimePoint now = Clock::now();
-        if (const auto index = pick(excluded, now)) {
+        if (const auto index = pick_beside(excluded, now)) {
             return Choice{.node = database_.cluster().nodes()[*index].get()};
         }
         Choice none = nobody(excluded, now);
@@ -114,20 +130,19 @@ Choice ReadWork::choose_after(TimePoint until, CallControl& control) {
 
 Choice ReadWork::nobody(std::uint64_t excluded, TimePoint now) const {
     Choice none;
-    bool usable = false;
     bool stale = false;
     for (const std::unique_ptr<Node>& node : database_.cluster().nodes()) {
         const bool tried = (excluded >> node->index & 1U) != 0;
         if (node->usable() && tried) {
             none.failure = PickFailure::all_tried;
         }
-        usable = usable || node->usable();
-        stale = stale || (node->usable() && !fresh(*node, now));
+        stale = stale || (node->usable() && !tried && node->role.load() == NodeRole::standby &&
+                          !fresh(*node, now));
     }
     if (none.failure != PickFailure::all_tried) {
-        none.error = usable && stale                  ? Errc::replica_too_stale
-                     : policy_ == ReadPolicy::primary ? Errc::no_primary
-                                                      : Errc::no_healthy_endpoints;
+        none.error = stale && policy_ != ReadPolicy::primary ? Errc::replica_too_stale
+                     : policy_ == ReadPolicy::primary        ? Errc::no_primary
+                                                             : Errc::no_healthy_endpoints;
         none.detail =
             std::string{"policy "} + to_string(policy_) + "; " + database_.cluster().explain();
     }

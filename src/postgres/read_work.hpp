@@ -4,13 +4,16 @@
 #include "sql_call.hpp"
 #include <failover/role/read_choice.hpp>
 
+#include <atomic>
+
 namespace failover::postgres {
 
 /// query(): one statement in a session that refuses writes, on whichever node the policy allows.
 class ReadWork : public SqlWork {
 public:
     ReadWork(detail::Database& database, const Statement& statement, const CausalToken& after,
-             const DbOptions& options, std::uint64_t seed);
+             const DbOptions& options, std::uint64_t seed,
+             std::atomic<std::uint64_t>* taken = nullptr);
 
     [[nodiscard]] Choice choose(std::uint64_t excluded, TimePoint until,
                                 CallControl& control) override;
@@ -20,6 +23,7 @@ public:
 private:
     [[nodiscard]] Choice choose_after(TimePoint until, CallControl& control);
     [[nodiscard]] std::optional<std::size_t> pick(std::uint64_t excluded, TimePoint now);
+    [[nodiscard]] std::optional<std::size_t> pick_beside(std::uint64_t excluded, TimePoint now);
     [[nodiscard]] bool fresh(const Node& node, TimePoint now) const;
     [[nodiscard]] Choice nobody(std::uint64_t excluded, TimePoint now) const;
 
@@ -31,6 +35,7 @@ private:
     SqlParams params_;
     pqxx::result result_;
     Rng rng_;
+    std::atomic<std::uint64_t>* const taken_; // null: no other attempt runs beside this one
 };
 
 } // namespace failover::postgres

@@ -11,6 +11,10 @@ namespace {
 
 /// How long an idle connection has for its sign of life.
 constexpr Duration ping_limit = std::chrono::seconds{1};
+/// too_many_connections: the server is well, and full.
+constexpr const char* no_slots = "53300";
+/// How long no further connection is asked for after that.
+constexpr Duration full_for = std::chrono::milliseconds{500};
 
 } // namespace
 
@@ -30,7 +34,8 @@ SessionPool::Checkout SessionPool::checkout(SessionMode mode, TimePoint until, T
         {
             std::unique_lock lock{mutex_};
             session = take_idle(mode, dead);
-            const bool may_make = total_ < options_.max && connecting_ < options_.max_connecting;
+            const bool may_make =
+                total_ < limit(Clock::now()) && connecting_ < options_.max_connecting;
             if (closed_) {
                 return Refusal::closed;
             }
@@ -39,9 +44,9 @@ SessionPool::Checkout SessionPool::checkout(SessionMode mode, TimePoint until, T
                     return Refusal::queue_full;
                 }
                 ++pending_;
-                const bool woken = freed_.wait_until(lock, until) == std::cv_status::no_timeout;
+                static_cast<void>(freed_.wait_until(lock, std::min(until, look_again())));
                 --pending_;
-                if (!woken && Clock::now() >= until) {
+                if (Clock::now() >= until) {
                     return Refusal::timed_out;
                 }
                 continue;
@@ -53,6 +58,10 @@ SessionPool::Checkout SessionPool::checkout(SessionMode mode, TimePoint until, T
         }
         if (!session) {
             Checkout made = make(until);
+            const auto* failure = std::get_if<SqlFailure>(&made);
+            if (failure != nullptr && failure->sqlstate == no_slots && take_what_there_is()) {
+                continue;
+            }
             if (!std::holds_alternative<SessionPtr>(made)) {
                 return made;
             }
@@ -76,18 +85,39 @@ SessionPool::Checkout SessionPool::checkout(SessionMode mode, TimePoint until, T
     }
 }
 
+/// Connections the pool may have: for a while fewer than configured, when the server had no more.
+std::size_t SessionPool::limit(TimePoint now) const noexcept {
+    return now < full_until_ ? std::min(options_.max, server_limit_) : options_.max;
+}
+
+/// When those that wait look whether they may make one after all.
+TimePoint SessionPool::look_again() const noexcept {
+    const TimePoint now = Clock::now();
+    return now < full_until_ ? full_until_ : now + full_for;
+}
+
+/// The server has no connection to spare: wait for one of those there are. False: there are none.
+bool SessionPool::take_what_there_is() {
+    const std::lock_guard lock{mutex_};
+    server_limit_ = total_;
+    full_until_ = Clock::now() + full_for;
+    return total_ > 0;
+}
+
 std::optional<SqlFailure> SessionPool::make_ready(Session& session, SessionMode mode,
                                                   TimePoint until, TimePoint deadline) {
     const TimePoint now = Clock::now();
     session.guard().arm(now, until);
     std::optional<SqlFailure> failure = session.prepare(mode, deadline - now);
     if (!session.guard().disarm()) {
-        failure = SqlFailure{.phase = Phase::handshaking,
-                             .sqlstate = {},
-                             .cause = boost::asio::error::timed_out,
-                             .text = "the server did not answer in time",
-                             .timed_out = true,
-                             .broken = false};
+        const bool late = Clock::now() >= until;
+        failure = SqlFailure{
+            .phase = Phase::handshaking,
+            .sqlstate = {},
+            .cause = late ? boost::asio::error::timed_out : boost::asio::error::connection_aborted,
+            .text = "the server did not answer in time",
+            .timed_out = late,
+            .broken = true};
     }
     return failure;
 }

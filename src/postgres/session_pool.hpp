@@ -103,6 +103,9 @@ private:
     [[nodiscard]] std::optional<SqlFailure> make_ready(Session& session, SessionMode mode,
                                                        TimePoint until, TimePoint deadline);
     void forget();
+    [[nodiscard]] std::size_t limit(TimePoint now) const noexcept;
+    [[nodiscard]] TimePoint look_again() const noexcept;
+    [[nodiscard]] bool take_what_there_is();
 
     const Conninfo info_;
     const PoolOptions options_;
@@ -118,6 +121,8 @@ private:
     std::size_t total_ = 0;        // idle, handed out and being made
     std::size_t connecting_ = 0;
     std::size_t pending_ = 0;
+    std::size_t server_limit_ = 0; // until full_until_
+    TimePoint full_until_{};
     bool closed_ = false;
     Rng rng_;
 };

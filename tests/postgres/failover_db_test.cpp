@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "support/database_config.hpp"
 #include "support/events.hpp"
 #include "support/fault_proxy.hpp"
 #include "support/postgres_cluster.hpp"
@@ -26,33 +27,6 @@ namespace failover_db_test {
 using namespace failover;
 using namespace failover::test;
 using namespace std::chrono_literals;
-
-/// A configuration with these nodes; `more`: lines of `failover`, flow style.
-Config database_config(const std::vector<std::string>& urls, const std::string& more = {}) {
-    std::string text = "database:\n  providers:\n    postgresql:\n      primary: {url: \"" +
-                       urls.at(0) + "\"}\n";
-    if (urls.size() > 1) {
-        text += "      secondaries:\n";
-        for (std::size_t i = 1; i < urls.size(); ++i) {
-            text += "        - {url: \"" + urls[i] + "\"}\n";
-        }
-    }
-    text += "      failover: {timeout: 10s, health_check_interval: 1s" +
-            (more.empty() ? std::string{} : ", " + more) + "}\n";
-    text += "logging: {providers: {console: {level: \"off\"}}}\n";
-    return parse_config(text);
-}
-
-std::vector<std::string> urls_of(const PostgresCluster& cluster) {
-    std::vector<std::string> urls;
-    for (std::size_t i = 0; i < cluster.size(); ++i) {
-        urls.push_back(cluster.url(i));
-    }
-    return urls;
-}
-
-/// One server without standbys.
-const PostgresCluster::Options alone{.standbys = 0};
 
 int number(const pqxx::result& result) {
     return result.at(0).at(0).as<int>();

@@ -134,6 +134,8 @@ public:
             }
         }
     }
+    /// Any user may write there.
+    [[nodiscard]] const std::filesystem::path& directory() const noexcept { return dir_.path(); }
     /// Any one of all nodes, which suits set_synchronous() whoever is primary.
     [[nodiscard]] std::string any_one() const {
         std::string names;

@@ -72,8 +72,10 @@ public:
     /// that one can stream from another without a base backup.
     void create() const {
         static const Template made;
-        run_unprivileged({"/bin/cp", "-a", made.data, data_}, log_);
+        copy(made);
     }
+    /// The same as a cluster of its own: no other server has its system identifier.
+    void create_anew() const { copy(Template{}); }
     /// From the next start or reload on a standby of the server at `upstream`, by a slot that has
     /// its own name there.
     void follow(std::uint16_t upstream) { upstream_ = upstream; }
@@ -163,6 +165,10 @@ private:
                 log);
         }
     };
+
+    void copy(const Template& from) const {
+        run_unprivileged({"/bin/cp", "-a", from.data, data_}, log_);
+    }
 
     /// The last line of its pid file says so; a file left by a killed one names another process.
     bool is_up() const {

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "postgres_cluster.hpp"
+
+#include <failover/config/load.hpp>
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace failover::test {
+
+/// A configuration with these nodes, the first one as the primary. `more`: keys of `failover`,
+/// flow style.
+inline Config database_config(const std::vector<std::string>& urls, const std::string& more = {}) {
+    std::string text = "database:\n  providers:\n    postgresql:\n      primary: {url: \"" +
+                       urls.at(0) + "\"}\n";
+    if (urls.size() > 1) {
+        text += "      secondaries:\n";
+        for (std::size_t i = 1; i < urls.size(); ++i) {
+            text += "        - {url: \"" + urls[i] + "\"}\n";
+        }
+    }
+    text += "      failover: {timeout: 10s, health_check_interval: 1s" +
+            (more.empty() ? std::string{} : ", " + more) + "}\n" +
+            "logging: {providers: {console: {level: \"off\"}}}\n";
+    return parse_config(text);
+}
+
+inline std::vector<std::string> urls_of(const PostgresCluster& cluster) {
+    std::vector<std::string> urls;
+    for (std::size_t i = 0; i < cluster.size(); ++i) {
+        urls.push_back(cluster.url(i));
+    }
+    return urls;
+}
+
+/// One server without standbys.
+inline const PostgresCluster::Options alone{.standbys = 0};
+
+} // namespace failover::test
