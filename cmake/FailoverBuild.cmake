@@ -20,8 +20,9 @@ function(failover_set_warnings target)
     target_compile_options(${target} PRIVATE -Wno-maybe-uninitialized)
   endif()
   if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    # Meant for headers; a source file of a unity build is included like one.
-    target_compile_options(${target} PRIVATE -Wno-subobject-linkage)
+    # Meant for headers; a source file of a unity build is included like one. What a file declares
+    # for itself precedes the headers of the next one there.
+    target_compile_options(${target} PRIVATE -Wno-subobject-linkage -Wno-shadow)
   endif()
   if(FAILOVER_SANITIZE MATCHES "thread" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # Asio uses std::atomic_thread_fence, which g++ reports in every including file under TSan.
