@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fragments.hpp"
 #include "parts.hpp"
+#include "second_document.hpp"
 #include <failover/config/load.hpp>
 #include <failover/config/validate.hpp>
 
@@ -102,11 +103,11 @@ Config read(const YAML::Node& document, config::LoadState& state) {
 /// The one document of a file. Throws ConfigError when it is no YAML.
 YAML::Node document_of(const std::string& file, const std::string& text) {
     try {
-        const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-        if (documents.size() > 1) {
-            refuse(file, documents[1].Mark().line + 1, "a second document begins; one is allowed");
+        YAML::Node document = YAML::Load(text);
+        if (const auto second = config::second_document(text)) {
+            refuse(file, second->line + 1, "a second document begins; one is allowed");
         }
-        return documents.empty() ? YAML::Node{YAML::NodeType::Null} : documents.front();
+        return document;
     } catch (const YAML::DeepRecursion& error) {
         refuse(file, error.mark.line + 1, "lists and maps nest too deep");
     } catch (const YAML::Exception& error) {

@@ -20,6 +20,9 @@ struct LoadState {
     std::vector<UnsetVariable>* unset = nullptr;
     /// Where the path of every key that is looked for goes; null: nowhere.
     std::set<std::string>* known = nullptr;
+    /// What a key that is not there holds. One for all of them: each new one costs allocations, and
+    /// most keys are not there.
+    YAML::Node absent{YAML::NodeType::Undefined};
 
     void complain(const YAML::Node& at, const std::string& key, std::string message);
     [[nodiscard]] bool complained(const std::string& key) const;

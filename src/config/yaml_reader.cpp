@@ -19,7 +19,7 @@ YamlReader::YamlReader(YAML::Node node, std::string path, LoadState& state)
     : node_{std::move(node)}, path_{std::move(path)}, state_{state} {
     if (node_.IsDefined() && !node_.IsNull() && !node_.IsMap()) {
         state_.complain(node_, path_, "found " + describe(node_) + ", allowed a map");
-        node_ = YAML::Node{YAML::NodeType::Undefined};
+        node_ = state_.absent;
     }
 }
 
@@ -65,7 +65,7 @@ YAML::Node YamlReader::raw(const std::string& key) {
         state_.known->insert(path_of(key));
     }
     if (!node_.IsDefined() || !node_.IsMap()) {
-        return YAML::Node{YAML::NodeType::Undefined};
+        return state_.absent;
     }
     // Not node_[key]: that would insert the key.
     for (const auto& item : node_) {
@@ -73,7 +73,7 @@ YAML::Node YamlReader::raw(const std::string& key) {
             return item.second;
         }
     }
-    return YAML::Node{YAML::NodeType::Undefined};
+    return state_.absent;
 }
 
 bool YamlReader::has(const std::string& key) const {
@@ -89,7 +89,7 @@ YAML::Node YamlReader::section(const std::string& key) {
     const YAML::Node node = raw(key);
     if (node.IsDefined() && !node.IsNull() && !node.IsMap()) {
         state_.complain(node, path_of(key), "found " + describe(node) + ", allowed a map");
-        return YAML::Node{YAML::NodeType::Undefined};
+        return state_.absent;
     }
     return node;
 }

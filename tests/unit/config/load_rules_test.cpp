@@ -100,6 +100,13 @@ TEST(ConfigFile, with_a_second_document_is_refused) {
               "<text>:3: a second document begins; one is allowed\n");
 }
 
+// Reading all documents of such a text would never end.
+TEST(ConfigFile, with_a_token_that_begins_nothing_is_refused) {
+    for (const char* const text : {",", ",admin: {}\n", "admin: {}\n--- ,\n", "}\n", "]"}) {
+        EXPECT_FALSE(text_of(text).empty()) << text;
+    }
+}
+
 TEST(ConfigFile, that_is_a_pipe_is_read_up_to_the_limit) {
     const std::string path = testing::TempDir() + "load_rules_pipe";
     ::unlink(path.c_str());
