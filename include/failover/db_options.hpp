@@ -23,7 +23,8 @@ struct DbOptions {
     /// executed. Default false.
     bool idempotent = false;
     /// exec() is executed exactly once, even when the connection breaks while it is confirmed: it
-    /// runs in a transaction together with a row of its own. Costs two round trips more.
+    /// runs in a transaction together with a row of its own. Costs three round trips more: BEGIN,
+    /// the row and COMMIT; two in a transaction().
     std::optional<bool> exactly_once{};
     /// Ask a second node when the first has not answered query() for this long. Range > 0.
     std::optional<Duration> hedge_after{};

@@ -62,9 +62,8 @@ void read_buffer(YamlReader& reader, WriteBufferOptions& buffer) {
 
 void read_monitor(YamlReader& reader, DatabaseMonitorOptions& monitor) {
     reader.time("interval", monitor.interval);
-    if (reader.has("panic_interval")) {
-        reader.time("panic_interval", monitor.panic_interval);
-    } else {
+    reader.time("panic_interval", monitor.panic_interval);
+    if (!reader.has("panic_interval")) {
         monitor.panic_interval = std::min(monitor.panic_interval, monitor.interval);
     }
     reader.time("timeout", monitor.timeout);

@@ -49,7 +49,8 @@ asio::awaitable<std::vector<Endpoint>> ConsulProvider::get_endpoints(std::string
     request.path = path_of(ServiceQuery{.service = service}, agents_->options());
     const ControlReply reply = co_await agents_->ask(client, std::move(request));
     demand(reply, problem_of(reply, client.current()), service, "reading its instances");
-    CatalogReading reading = read_health_service(reply.response.body(), agents_->options().tags);
+    CatalogReading reading =
+        co_await read_health_service_in_turns(reply.response.body(), agents_->options().tags);
     std::string doubt = doubt_of(reply.response);
     doubt = doubt.empty() ? reading.problem : doubt;
     demand(reply, doubt.empty() ? "" : client.current() + ": " + doubt, service,

@@ -73,7 +73,7 @@ asio::awaitable<void> ConsulWatch::ask() {
     if (reply.error == asio::error::operation_aborted) {
         throw boost::system::system_error{reply.error, "consul"};
     }
-    take(reply, query, sent);
+    co_await take(std::move(reply), query, sent);
 }
 
 /// With an index only to the agent that gave it, else to whichever answers.
@@ -86,7 +86,7 @@ asio::awaitable<ControlReply> ConsulWatch::send(ServiceQuery query) {
     co_return co_await agents_->ask(client_, std::move(request));
 }
 
-void ConsulWatch::take(const ControlReply& reply, const ServiceQuery& query, TimePoint sent) {
+asio::awaitable<void> ConsulWatch::take(ControlReply reply, ServiceQuery query, TimePoint sent) {
     const TimePoint received = Clock::now();
     const std::string agent = client_.current();
     std::string problem = problem_of(reply, agent);
@@ -94,7 +94,8 @@ void ConsulWatch::take(const ControlReply& reply, const ServiceQuery& query, Tim
     if (problem.empty()) {
         problem = doubt_of(reply.response);
         if (problem.empty()) {
-            reading = read_health_service(reply.response.body(), agents_->options().tags);
+            reading = co_await read_health_service_in_turns(reply.response.body(),
+                                                            agents_->options().tags);
             problem = std::move(reading.problem);
         }
         problem = problem.empty() ? "" : agent + ": " + problem;
@@ -104,7 +105,7 @@ void ConsulWatch::take(const ControlReply& reply, const ServiceQuery& query, Tim
             client_.advance(); // it answers, so the client would go on asking it
         }
         fail(std::move(problem));
-        return;
+        co_return;
     }
     if (std::exchange(answered_by_, agent) != agent && ever_published_) {
         index_.forget();

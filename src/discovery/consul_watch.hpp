@@ -30,7 +30,7 @@ private:
     [[nodiscard]] ServiceQuery next_query(TimePoint now) const;
     asio::awaitable<void> ask();
     asio::awaitable<ControlReply> send(ServiceQuery query);
-    void take(const ControlReply& reply, const ServiceQuery& query, TimePoint sent);
+    asio::awaitable<void> take(ControlReply reply, ServiceQuery query, TimePoint sent);
     void use(std::vector<Endpoint> listed, IndexMove move, const ServiceQuery& query,
              TimePoint sent, TimePoint received);
     bool publish(std::vector<Endpoint> set);

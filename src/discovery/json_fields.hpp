@@ -20,8 +20,8 @@ using Json = nlohmann::json;
 
 /// `found`: null when it is absent.
 [[noreturn]] inline void mismatch(std::string_view label, const Json* found, const char* expected) {
-    throw FormatError{std::string{label} + ": expected " + expected + ", found " +
-                      (found == nullptr ? "null" : found->type_name())};
+    throw FormatError{
+        mismatch_text(label, found == nullptr ? "null" : found->type_name(), expected)};
 }
 
 inline Json parse_object(std::string_view text) {

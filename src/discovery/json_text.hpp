@@ -12,6 +12,19 @@
 
 namespace failover::discovery {
 
+enum class JsonType { null, boolean, number, string, array, object };
+
+[[nodiscard]] constexpr const char* to_string(JsonType type) noexcept {
+    constexpr const char* names[] = {"null", "boolean", "number", "string", "array", "object"};
+    return names[static_cast<std::size_t>(type)];
+}
+
+/// Why a value of another type than `expected` is an error.
+[[nodiscard]] inline std::string mismatch_text(std::string_view label, const char* found,
+                                               const char* expected) {
+    return std::string{label} + ": expected " + expected + ", found " + found;
+}
+
 /// A parsed document, or why there is none.
 struct ParsedJson {
     nlohmann::json value{};
@@ -43,22 +56,34 @@ inline constexpr std::size_t deepest_json = 64;
     return deepest;
 }
 
+/// "JSON nested ...": more deeply than is read. Empty: not so.
+[[nodiscard]] inline std::string depth_problem(std::string_view json) {
+    const std::size_t depth = json_depth(json);
+    return depth <= deepest_json
+               ? ""
+               : "JSON nested " + std::to_string(depth) + " levels deep, at most " +
+                     std::to_string(deepest_json) + " are read";
+}
+
+/// The parser's text holds what it read last; the number in front is its own.
+[[nodiscard]] inline std::string syntax_problem(const nlohmann::json::exception& error) {
+    const std::string_view why = error.what();
+    const std::size_t begin = std::min(why.find("] "), why.size());
+    return "not JSON: " + escaped(why.substr(std::min(begin + 2, why.size())));
+}
+
 /// Parses text from a peer. Deep nesting is refused before anything is built: a value is destroyed
 /// recursively, and its depth is the peer's to choose.
 [[nodiscard]] inline ParsedJson parse_json(std::string_view text) {
     ParsedJson parsed;
-    if (const std::size_t depth = json_depth(text); depth > deepest_json) {
-        parsed.problem = "JSON nested " + std::to_string(depth) + " levels deep, at most " +
-                         std::to_string(deepest_json) + " are read";
+    parsed.problem = depth_problem(text);
+    if (!parsed.problem.empty()) {
         return parsed;
     }
     try {
         parsed.value = nlohmann::json::parse(text);
     } catch (const nlohmann::json::exception& error) {
-        // The parser's text holds what it read last; the number in front is its own.
-        const std::string_view why = error.what();
-        const std::size_t begin = std::min(why.find("] "), why.size());
-        parsed.problem = "not JSON: " + escaped(why.substr(std::min(begin + 2, why.size())));
+        parsed.problem = syntax_problem(error);
     }
     return parsed;
 }

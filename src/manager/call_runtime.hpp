@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "fallback_cache.hpp"
+#include "../http/http_transport.hpp"
 #include "http_protocol.hpp"
-#include "runtime.hpp"
-
 #include <failover/base/error.hpp>
 #include <failover/call_options.hpp>
 #include <failover/engine/call_loop.hpp>
+#include <failover/engine/fallback_cache.hpp>
+#include <failover/engine/runtime.hpp>
 #include <failover/engine/snapshot_cell.hpp>
 #include <failover/engine/upstream.hpp>
 #include <failover/message.hpp>
-
-#include "../http/http_transport.hpp"
 
 #include <boost/asio/awaitable.hpp>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include "background.hpp"
 #include "follow_files.hpp"
 #include "manager_impl.hpp"
 #include <failover/config/load.hpp>
+#include <failover/engine/background.hpp>
 #include <failover/engine/new_seed.hpp>
 #include <failover/engine/set_coalescer.hpp>
 #include <failover/engine/watch_loop.hpp>

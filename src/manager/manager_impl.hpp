@@ -5,11 +5,11 @@
 #include "../observe/admin_server.hpp"
 #include "call_runtime.hpp"
 #include "manager_access.hpp"
-#include "runtime.hpp"
 #include <failover/base/log.hpp>
 #include <failover/base/metrics.hpp>
 #include <failover/discovery/static_provider.hpp>
 #include <failover/engine/event_hub.hpp>
+#include <failover/engine/runtime.hpp>
 #include <failover/engine/upstream.hpp>
 #include <failover/manager.hpp>
 
@@ -52,8 +52,7 @@ public:
     void block_on(asio::awaitable<void> work);
 
     Subscription on_event(std::function<void(const Event&)> handler);
-    std::shared_ptr<Attachment> attach(const std::string& kind,
-                                       const detail::MakeAttachment& make);
+    std::shared_ptr<Attachment> attach(const std::string& kind, const detail::MakeAttachment& make);
     void reload(Config config);
     [[nodiscard]] std::string status_json() const;
 

@@ -12,10 +12,6 @@ namespace {
 
 constexpr const char* service = "database";
 
-/// A loss of the primary that is over sooner is none: one connection broke, and the node proved
-/// again what it is. Longer ones are outages, which the write buffer counts.
-constexpr Duration moment = std::chrono::milliseconds{500};
-
 std::int64_t ticks(TimePoint time) noexcept {
     return time.time_since_epoch().count();
 }
@@ -50,20 +46,6 @@ const char* words(ElectionReason reason) noexcept {
 }
 
 } // namespace
-
-/// Wakes the calls that wait here when one of them is aborted; each looks for itself.
-class Cluster::Awakened final : public Abortable {
-public:
-    explicit Awakened(Cluster& cluster) noexcept : cluster_{cluster} {}
-    void abort() noexcept override {
-        // The lock orders this after the waiter's last look at its control.
-        { const std::lock_guard lock{cluster_.mutex_}; }
-        cluster_.changed_.notify_all();
-    }
-
-private:
-    Cluster& cluster_;
-};
 
 Cluster::Cluster(const DatabaseConfig& config, std::vector<std::unique_ptr<Node>> nodes,
                  std::uint32_t epoch, Listener listener, TimePoint now)
@@ -110,134 +92,6 @@ Node* Cluster::primary(TimePoint now) const noexcept {
     const bool may =
         node != nullptr && node->writable(now) && !paused_.load(std::memory_order_acquire);
     return may ? node : nullptr;
-}
-
-Node* Cluster::await_primary(TimePoint until, CallControl& control, DrainSlot& slot,
-                             NoPrimary& why) {
-    // Perhaps only the proof is old: ask, and wait for what comes of it.
-    listener_.on_doubt(nullptr);
-    Awakened awakened{*this};
-    const Waiting waiting{control, awakened};
-    std::unique_lock lock{mutex_};
-    const BufferAnswer answer = buffer_.enter(Clock::now());
-    if (answer != BufferAnswer::admitted) {
-        why = {NoPrimary::Why::refused, std::string{"it may not wait for one ("} +
-                                            to_string(answer) + "): " + explain_locked()};
-        return nullptr;
-    }
-    for (;;) {
-        lock.unlock();
-        const bool aborted = !waiting.entered() || control.aborted();
-        lock.lock();
-        if (aborted) {
-            why = {NoPrimary::Why::aborted, {}};
-            break;
-        }
-        const TimePoint now = Clock::now();
-        if (Node* found = primary(now)) {
-            if (!drains_) {
-                buffer_.leave();
-                return found;
-            }
-            if (buffer_.proceed()) {
-                slot.cluster_ = this;
-                return found;
-            }
-        }
-        const TimePoint limit = wait_limit(now, until);
-        if (now >= limit) {
-            why = {NoPrimary::Why::timed_out, explain_locked()};
-            break;
-        }
-        changed_.wait_until(lock, limit);
-    }
-    buffer_.leave();
-    return nullptr;
-}
-
-/// Until when those that wait may, as things stand.
-TimePoint Cluster::wait_limit(TimePoint now, TimePoint until) {
-    if (paused_ || has_primary_) {
-        return until;
-    }
-    if (!outage_told_) {
-        const TimePoint moment_over = without_primary_since_ + moment;
-        if (now < moment_over) {
-            return std::min(until, moment_over);
-        }
-        outage_told_ = true;
-        drains_ = true;
-        buffer_.primary_lost(now);
-    }
-    return std::min(until, buffer_.waits_until().value_or(until));
-}
-
-void Cluster::drained() {
-    {
-        const std::lock_guard lock{mutex_};
-        buffer_.done();
-        drains_ = drains_ && buffer_.waiting() > 0;
-    }
-    changed_.notify_all();
-}
-
-bool Cluster::wait_changed(TimePoint until, CallControl& control) {
-    Awakened awakened{*this};
-    const Waiting waiting{control, awakened};
-    if (!waiting.entered()) {
-        return false;
-    }
-    {
-        std::unique_lock lock{mutex_};
-        changed_.wait_until(lock, until);
-    }
-    return !control.aborted();
-}
-
-bool Cluster::sleep(TimePoint until, CallControl& control) {
-    Awakened awakened{*this};
-    const Waiting waiting{control, awakened};
-    while (waiting.entered() && !control.aborted()) {
-        std::unique_lock lock{mutex_};
-        if (changed_.wait_until(lock, until) == std::cv_status::timeout) {
-            return true;
-        }
-        if (Clock::now() >= until) {
-            return true;
-        }
-    }
-    return false;
-}
-
-Node* Cluster::await_token(const CausalToken& token, TimePoint until, CallControl& control) {
-    Awakened awakened{*this};
-    const Waiting waiting{control, awakened};
-    while (waiting.entered() && !control.aborted()) {
-        {
-            std::unique_lock lock{mutex_};
-            for (const std::unique_ptr<Node>& node : nodes_) {
-                const NodeReport& last = watched_[node->index].last;
-                if (node->usable() && last.in_recovery &&
-                    check_token(token, last.system_id, last.timeline, last.position) ==
-                        TokenState::reached) {
-                    return node.get();
-                }
-            }
-            if (Clock::now() >= until) {
-                return nullptr;
-            }
-        }
-        listener_.on_doubt(nullptr);
-        std::unique_lock lock{mutex_};
-        constexpr Duration pace = std::chrono::milliseconds{5};
-        changed_.wait_until(lock, std::min(until, Clock::now() + pace));
-    }
-    return nullptr;
-}
-
-bool Cluster::within(const Node& node, Duration max_age, TimePoint now) const {
-    const std::lock_guard lock{mutex_};
-    return watched_[node.index].gate.within(max_age, now);
 }
 
 void Cluster::doubt(Node& node, TimePoint now) {
@@ -340,45 +194,6 @@ Duration Cluster::probe_timeout() const {
     return pace_.timeout();
 }
 
-unsigned Cluster::failures(const Node& node) const {
-    const std::lock_guard lock{mutex_};
-    return watched_[node.index].failures;
-}
-
-/// A log-in may fail where the monitor's standing connection works: said once, changes nothing.
-void Cluster::logged_in(Node& node, const std::string& problem) {
-    bool news = false;
-    {
-        const std::lock_guard lock{mutex_};
-        Watched& watched = watched_[node.index];
-        news = !problem.empty() && watched.log_in_problem.empty() && node.reachable.load();
-        watched.log_in_problem = problem;
-    }
-    if (news) {
-        listener_.on_event(
-            event(EventKind::discovery_warning, &node, "a new log-in failed: " + problem));
-    }
-}
-
-void Cluster::pause() {
-    {
-        const std::lock_guard lock{mutex_};
-        paused_.store(true);
-        buffer_.pause_writes();
-    }
-    listener_.on_event(event(EventKind::writes_paused, nullptr, "by an operator"));
-}
-
-void Cluster::resume() {
-    {
-        const std::lock_guard lock{mutex_};
-        paused_.store(false);
-        buffer_.resume(Clock::now());
-    }
-    changed_.notify_all();
-    listener_.on_event(event(EventKind::writes_resumed, nullptr, "by an operator"));
-}
-
 void Cluster::set_draining(Node& node, bool draining) {
     node.draining.store(draining);
     if (draining) {
@@ -388,92 +203,6 @@ void Cluster::set_draining(Node& node, bool draining) {
     listener_.on_event(
         event(draining ? EventKind::endpoint_draining : EventKind::endpoint_undrained, &node,
               "by an operator"));
-}
-
-std::size_t Cluster::waiting_writes() const {
-    const std::lock_guard lock{mutex_};
-    return buffer_.waiting();
-}
-
-std::optional<Duration> Cluster::staleness(const Node& node) const {
-    const std::lock_guard lock{mutex_};
-    const Watched& watched = watched_[node.index];
-    return watched.last.in_recovery ? watched.gate.age(Clock::now()) : Duration::zero();
-}
-
-Topology Cluster::topology(TimePoint now) const {
-    const std::lock_guard lock{mutex_};
-    Topology topology;
-    topology.timeline = election_.epoch();
-    topology.system_id = election_.system_id();
-    topology.split_brain = election_.split_brain();
-    topology.writes_paused = paused_.load();
-    topology.waiting_writes = buffer_.waiting();
-    if (const auto primary = election_.primary(now)) {
-        topology.primary = nodes_[*primary]->id;
-    }
-    for (const std::unique_ptr<Node>& node : nodes_) {
-        const Watched& watched = watched_[node->index];
-        const SessionPool::Counts counts = node->pool.counts();
-        const bool standby = watched.last.in_recovery;
-        topology.nodes.push_back(
-            NodeStatus{.id = node->id,
-                       .address = node->info.address,
-                       .role = election_.role(node->index),
-                       .reachable = node->reachable.load(),
-                       .draining = node->draining.load(),
-                       .timeline = watched.last.timeline,
-                       .position = watched.last.position,
-                       .staleness = standby ? watched.gate.age(now) : std::nullopt,
-                       .lag_bytes = standby ? watched.gate.bytes() : std::nullopt,
-                       .round_trip = watched.last.round_trip,
-                       .connections_in_use = counts.in_use,
-                       .connections_idle = counts.idle,
-                       .connections_pending = counts.pending,
-                       .problem = watched.problem});
-    }
-    return topology;
-}
-
-std::optional<PrimaryPosition> Cluster::position() const {
-    const std::lock_guard lock{mutex_};
-    return election_.primary_position();
-}
-
-std::uint64_t Cluster::system_id() const {
-    const std::lock_guard lock{mutex_};
-    return election_.system_id();
-}
-
-std::uint32_t Cluster::epoch() const {
-    const std::lock_guard lock{mutex_};
-    return election_.epoch();
-}
-
-std::string Cluster::explain() const {
-    const std::lock_guard lock{mutex_};
-    return explain_locked();
-}
-
-std::string Cluster::explain_locked() const {
-    std::string out = election_.split_brain()
-                          ? "split brain: several nodes take writes on timeline " +
-                                std::to_string(election_.epoch()) + "; "
-                          : std::string{};
-    if (paused_) {
-        out += "writes are paused; ";
-    }
-    const char* separator = "";
-    for (const std::unique_ptr<Node>& node : nodes_) {
-        const Watched& watched = watched_[node->index];
-        out += separator + node->id + ' ' + node->info.address + ": " +
-               to_string(election_.role(node->index));
-        if (!watched.problem.empty()) {
-            out += " (" + escaped(watched.problem) + ')';
-        }
-        separator = ", ";
-    }
-    return out;
 }
 
 Event Cluster::event(EventKind kind, const Node* node, std::string reason, Duration lasted) const {

@@ -91,9 +91,10 @@ public:
     }
     /// A pause of a call. False: aborted.
     [[nodiscard]] bool sleep(TimePoint until, CallControl& control);
-    /// Waits, until `until` at most, for a standby that has `token`; null: none got there.
-    [[nodiscard]] Node* await_token(const CausalToken& token, TimePoint until,
-                                    CallControl& control);
+    /// Waits, until `until` at most, for a standby that has `token` and is not `excluded`; null:
+    /// none got there.
+    [[nodiscard]] Node* await_token(const CausalToken& token, std::uint64_t excluded,
+                                    TimePoint until, CallControl& control);
     [[nodiscard]] bool within(const Node& node, Duration max_age, TimePoint now) const;
 
     /// What a call met says something about a node: it must prove anew what it is before it is

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "database.hpp"
 
-#include "epoch_file.hpp"
 #include "hedged_read.hpp"
 #include "read_work.hpp"
 #include "sql_call.hpp"
@@ -9,6 +8,7 @@
 #include "write_work.hpp"
 #include <failover/config/load.hpp>
 #include <failover/config/validate.hpp>
+#include <failover/engine/epoch_file.hpp>
 #include <failover/engine/new_seed.hpp>
 
 #include <boost/asio/co_spawn.hpp>
@@ -127,7 +127,7 @@ void Database::make_cluster(const AttachmentParts& parts) {
                                     : i == 0                 ? "secondary"
                                              : "secondaries[" + std::to_string(i - 1) + ']');
     }
-    const postgres::EpochFile epochs{config_.writes.epoch_file, log_};
+    const EpochFile epochs{config_.writes.epoch_file, log_};
     postgres::Cluster::Listener listener{
         .on_event =
             [this](const Event& event) {

@@ -4,8 +4,6 @@
 #include "cluster.hpp"
 #include "monitor.hpp"
 #include "node.hpp"
-#include "watchdog.hpp"
-#include "worker_pool.hpp"
 #include <failover/base/error.hpp>
 #include <failover/base/metrics.hpp>
 #include <failover/config/database_config.hpp>
@@ -14,6 +12,8 @@
 #include <failover/engine/attachment.hpp>
 #include <failover/engine/call_registry.hpp>
 #include <failover/engine/upstream.hpp>
+#include <failover/engine/watchdog.hpp>
+#include <failover/engine/worker_pool.hpp>
 #include <failover/retry/call_plan.hpp>
 #include <failover/role/causal_token.hpp>
 #include <failover/topology.hpp>
@@ -65,7 +65,7 @@ public:
     [[nodiscard]] postgres::Cluster& cluster() noexcept { return *cluster_; }
     [[nodiscard]] const DatabaseConfig& config() const noexcept { return config_; }
     [[nodiscard]] CallRegistry& calls() const noexcept { return *calls_; }
-    [[nodiscard]] postgres::WorkerPool& workers() noexcept { return workers_; }
+    [[nodiscard]] WorkerPool& workers() noexcept { return workers_; }
     [[nodiscard]] const std::shared_ptr<CallBudgetPair>& budgets() const noexcept {
         return budgets_;
     }
@@ -108,8 +108,8 @@ private:
     std::shared_ptr<CallBudgetPair> budgets_;
     std::atomic<std::size_t> writing_{0};
     std::atomic<std::int64_t> commit_log_kept_{0}; // ticks; 0: not yet
-    postgres::WorkerPool workers_;
-    postgres::Watchdog watchdog_; // outlives the sessions of the nodes
+    WorkerPool workers_;
+    Watchdog watchdog_; // outlives the sessions of the nodes
     std::shared_ptr<postgres::Cluster> cluster_;
     std::unique_ptr<postgres::Monitor> monitor_;
     std::once_flag stopped_;

@@ -3,12 +3,12 @@
 
 #include "cluster.hpp"
 #include "probe.hpp"
-#include "watchdog.hpp"
-#include "worker_pool.hpp"
 #include <failover/base/metrics.hpp>
 #include <failover/engine/call_control.hpp>
 #include <failover/engine/resolver.hpp>
 #include <failover/engine/wake.hpp>
+#include <failover/engine/watchdog.hpp>
+#include <failover/engine/worker_pool.hpp>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/executor_work_guard.hpp>

@@ -16,6 +16,11 @@ struct FinishConnection {
 };
 using PgHandle = std::unique_ptr<PGconn, FinishConnection>;
 
+struct ClearResult {
+    void operator()(PGresult* result) const noexcept { PQclear(result); }
+};
+using ResultHandle = std::unique_ptr<PGresult, ClearResult>;
+
 /// What libpqxx's transactions take: their base class in 6, the connection itself since 7.
 #if PQXX_VERSION_MAJOR >= 7
 using PqxxBase = pqxx::connection;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "probe.hpp"
 
-#include "socket_wait.hpp"
 #include "sql_failure.hpp"
+#include <failover/engine/socket_wait.hpp>
 #include <failover/role/lsn.hpp>
 
 #include <boost/asio/error.hpp>
@@ -31,11 +31,6 @@ constexpr const char* question_head =
     "  extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) END,";
 constexpr const char* with_system_id = " (SELECT system_identifier FROM pg_control_system())";
 constexpr const char* without_system_id = " NULL";
-
-struct ClearResult {
-    void operator()(PGresult* result) const noexcept { PQclear(result); }
-};
-using ResultHandle = std::unique_ptr<PGresult, ClearResult>;
 
 std::string_view value(const PGresult* result, int column) {
     return PQgetisnull(result, 0, column) != 0 ? std::string_view{}

@@ -84,10 +84,8 @@ std::optional<std::size_t> ReadWork::pick_beside(std::uint64_t excluded, TimePoi
 }
 
 Choice ReadWork::choose(std::uint64_t excluded, TimePoint until, CallControl& control) {
-    if (!after_.empty() && excluded == 0) {
-        if (Choice choice = choose_after(until, control); choice.node || choice.error) {
-            return choice;
-        }
+    if (!after_.empty()) {
+        return choose_after(excluded, until, control);
     }
     const TimePoint limit = std::min(until, Clock::now() + patience);
     for (;;) {
@@ -105,27 +103,31 @@ Choice ReadWork::choose(std::uint64_t excluded, TimePoint until, CallControl& co
 }
 
 /// A standby that has the token already, or soon; else the primary, which always has it.
-Choice ReadWork::choose_after(TimePoint until, CallControl& control) {
+Choice ReadWork::choose_after(std::uint64_t excluded, TimePoint until, CallControl& control) {
     Cluster& cluster = database_.cluster();
     if (policy_ != ReadPolicy::primary) {
         const TimePoint limit =
             std::min(until, Clock::now() + database_.config().reads.causal_wait);
-        if (Node* node = cluster.await_token(after_, limit, control)) {
+        if (Node* node = cluster.await_token(after_, excluded, limit, control)) {
             return Choice{.node = node};
         }
     }
-    if (Node* primary = cluster.primary(Clock::now())) {
-        return Choice{.node = primary};
-    }
     Cluster::DrainSlot slot;
     Cluster::NoPrimary why;
-    if (Node* primary = cluster.await_primary(until, control, slot, why)) {
-        return Choice{.node = primary};
+    Node* primary = cluster.primary(Clock::now());
+    if (primary == nullptr) {
+        primary = cluster.await_primary(until, control, slot, why);
     }
-    return Choice{.node = nullptr,
-                  .failure = PickFailure::none_usable,
-                  .error = Errc::no_primary,
-                  .detail = "no standby has reached the token, and " + why.detail};
+    if (primary == nullptr) {
+        return Choice{.node = nullptr,
+                      .failure = PickFailure::none_usable,
+                      .error = Errc::no_primary,
+                      .detail = "no standby has reached the token, and " + why.detail};
+    }
+    if ((excluded >> primary->index & 1U) != 0) {
+        return Choice{.node = nullptr, .failure = PickFailure::all_tried};
+    }
+    return Choice{.node = primary};
 }
 
 Choice ReadWork::nobody(std::uint64_t excluded, TimePoint now) const {

@@ -21,7 +21,8 @@ public:
     [[nodiscard]] pqxx::result& result() noexcept { return result_; }
 
 private:
-    [[nodiscard]] Choice choose_after(TimePoint until, CallControl& control);
+    [[nodiscard]] Choice choose_after(std::uint64_t excluded, TimePoint until,
+                                      CallControl& control);
     [[nodiscard]] std::optional<std::size_t> pick(std::uint64_t excluded, TimePoint now);
     [[nodiscard]] std::optional<std::size_t> pick_beside(std::uint64_t excluded, TimePoint now);
     [[nodiscard]] bool fresh(const Node& node, TimePoint now) const;

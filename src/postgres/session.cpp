@@ -11,11 +11,6 @@
 namespace failover::postgres {
 namespace {
 
-struct ClearResult {
-    void operator()(PGresult* result) const noexcept { PQclear(result); }
-};
-using ResultHandle = std::unique_ptr<PGresult, ClearResult>;
-
 /// The server's limit for a call that has `left`: rounded up to one and a half of a power of two of
 /// milliseconds, so that calls of similar length share a setting and it rarely changes.
 std::chrono::milliseconds rounded(Duration left) {

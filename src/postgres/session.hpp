@@ -3,8 +3,8 @@
 
 #include "connect.hpp"
 #include "pqxx_connection.hpp"
-#include "watchdog.hpp"
 #include <failover/base/time.hpp>
+#include <failover/engine/watchdog.hpp>
 
 #include <cstdint>
 #include <optional>

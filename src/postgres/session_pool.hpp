@@ -3,9 +3,9 @@
 
 #include "conninfo.hpp"
 #include "session.hpp"
-#include "watchdog.hpp"
 #include <failover/base/rng.hpp>
 #include <failover/base/time.hpp>
+#include <failover/engine/watchdog.hpp>
 
 #include <boost/asio/ip/address.hpp>
 

@@ -253,6 +253,10 @@ SqlCall::Attempt SqlCall::judge(SqlWork& work, Node& node, SqlFailure failure, b
         attempt.verdict.outcome =
             CallOutcome::failed; // libpqxx gave up without a word of the server
     }
+    if (attempt.verdict.reprepare) {
+        attempt.verdict.outcome =
+            CallOutcome::failed; // nothing is prepared here: it is the caller's
+    }
     // Our own session refuses a write that was called a read: that says nothing about the node.
     const bool by_session = failure.sqlstate == "25006" && progress.work == Work::read;
     if (!by_session) {

@@ -92,6 +92,11 @@ void TransactionWork::run(Session& session, Node& node, Progress& progress) {
         work.exec("INSERT INTO failover_commit_log(token) VALUES ('" + token_ + "')");
     }
     body_(work);
+    if (PQtransactionStatus(session.raw()) == PQTRANS_INERROR) {
+        // The function kept an error to itself. COMMIT would roll back and call it a success.
+        throw pqxx::sql_error{"a statement of the transaction had failed; rolled back", "COMMIT",
+                              "25P02"};
+    }
     if (!options_.read_only) {
         leave_evidence(work, node);
         progress.work = Work::commit;
@@ -158,13 +163,18 @@ InDoubtDecision TransactionWork::resolve(const Node& before, TimePoint until,
             Session& live = **session;
             live.guard().arm(Clock::now(), std::min(end, Clock::now() + look_limit));
             bool intact = true;
+            InDoubtEvidence evidence{.same_timeline = true};
             try {
-                decision = decide_in_doubt(look(live, *primary));
+                evidence = look(live, *primary);
+                decision = decide_in_doubt(evidence);
             } catch (const pqxx::failure&) {
                 intact = !live.broken() && !live.in_transaction();
             }
             intact = live.guard().disarm() && intact;
             primary->pool.give_back(std::move(*session), intact);
+            if (token_.empty() && !evidence.same_timeline) {
+                break; // its number means nothing after a promotion
+            }
         } else {
             database_.cluster().doubt(*primary, Clock::now());
         }

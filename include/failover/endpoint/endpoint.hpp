@@ -30,7 +30,8 @@ struct Endpoint {
     std::string zone{};
     /// Whatever the provider knows beside (tags, version, node).
     std::map<std::string, std::string> metadata{};
-    /// Health as last judged. A provider may leave it unknown.
+    /// Health as last judged. From a provider draining means no new calls, unhealthy none while a
+    /// better one exists; healthy and unknown leave it to this process to judge. Default unknown.
     EndpointStatus status = EndpointStatus::unknown;
     /// When it was last seen alive by a check, a call or its provider.
     WallTime last_seen{};

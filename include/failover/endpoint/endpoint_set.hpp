@@ -39,16 +39,19 @@ private:
     return a.id == b.id && a.address == b.address && a.port == b.port && a.scheme == b.scheme;
 }
 
-/// Does its provider say that it takes no new calls?
-[[nodiscard]] inline bool listed_draining(const Endpoint& endpoint) {
-    return endpoint.status == EndpointStatus::draining;
+/// What its provider says of its health: that it drains, that it is unhealthy, or nothing
+/// (unknown). That it is healthy is for this process to find out.
+[[nodiscard]] inline EndpointStatus listed_status(const Endpoint& endpoint) {
+    const bool bad =
+        endpoint.status == EndpointStatus::draining || endpoint.status == EndpointStatus::unhealthy;
+    return bad ? endpoint.status : EndpointStatus::unknown;
 }
 
-/// Do `a` and `b` say the same? Whether it drains is the provider's to say. The rest of the status
-/// and last_seen are this process's own and do not count.
+/// Do `a` and `b` say the same? The status counts as far as it is the provider's to say; last_seen
+/// is this process's own and does not.
 [[nodiscard]] inline bool same_description(const Endpoint& a, const Endpoint& b) {
     return same_target(a, b) && a.weight == b.weight && a.priority == b.priority &&
-           a.zone == b.zone && a.metadata == b.metadata && listed_draining(a) == listed_draining(b);
+           a.zone == b.zone && a.metadata == b.metadata && listed_status(a) == listed_status(b);
 }
 
 /// A provider's new list against the set in use.
@@ -86,8 +89,8 @@ struct EndpointDiff {
             continue;
         }
         const auto found = before.find(endpoint.id);
-        const bool known = found != before.end() &&
-                           same_target(*old.entries()[found->second].info, endpoint);
+        const bool known =
+            found != before.end() && same_target(*old.entries()[found->second].info, endpoint);
         const std::size_t position = known ? found->second : EndpointDiff::npos;
         if (known) {
             goes_on[position] = true;

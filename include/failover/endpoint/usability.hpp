@@ -13,7 +13,8 @@ enum class Usability : std::uint8_t {
     probing,
     /// Taken out by live traffic (outlier detection, open breaker). Tried in panic.
     ejected,
-    /// Active checks say it is down. Tried in panic only when nothing better exists.
+    /// Active checks or its provider say it is down. Tried in panic only when nothing better
+    /// exists.
     down,
     /// Administratively drained or removed: never picked, whatever happens.
     draining,
@@ -21,11 +22,16 @@ enum class Usability : std::uint8_t {
 
 [[nodiscard]] constexpr const char* to_string(Usability usability) noexcept {
     switch (usability) {
-        case Usability::usable: return "usable";
-        case Usability::probing: return "probing";
-        case Usability::ejected: return "ejected";
-        case Usability::down: return "down";
-        case Usability::draining: return "draining";
+        case Usability::usable:
+            return "usable";
+        case Usability::probing:
+            return "probing";
+        case Usability::ejected:
+            return "ejected";
+        case Usability::down:
+            return "down";
+        case Usability::draining:
+            return "draining";
     }
     return "unknown";
 }

@@ -28,8 +28,9 @@ struct CheckResult {
     std::string reason{};
 };
 
-/// Joins everything known of one endpoint's health into one usability: active checks, its circuit
-/// breaker, ejection by live traffic, and draining. Pure: the caller brings time and randomness.
+/// Joins everything known of one endpoint's health into one usability: active checks, its
+/// provider's word, its circuit breaker, ejection by live traffic, and draining. Pure: the caller
+/// brings time and randomness.
 ///
 /// A passing check does not end an ejection unless checks are `representative`: they may pass on a
 /// path that does not work. What was ejected comes back through calls that prove it, one at a time.
@@ -57,8 +58,9 @@ public:
                              TimePoint now);
     /// The operator's word.
     HealthChange set_draining(bool draining, TimePoint now);
-    /// Its provider's: neither takes back what the other has said.
-    HealthChange set_listed_draining(bool draining, TimePoint now);
+    /// Its provider's: draining or unhealthy; other states take both back. Neither the operator,
+    /// nor checks, nor the provider take back what another has said.
+    HealthChange set_listed(EndpointStatus status, TimePoint now);
 
     [[nodiscard]] Usability usability() const noexcept;
     [[nodiscard]] EndpointStatus status() const noexcept;
@@ -77,6 +79,7 @@ public:
 
 private:
     enum class Traffic { in, ejected, probing };
+    static constexpr const char* called_unhealthy = "its provider says that it is unhealthy";
 
     template <class MayEject>
     void on_traffic(const CallSample& sample, TimePoint now, Rng& rng, const MayEject& may_eject,
@@ -97,7 +100,7 @@ private:
     Traffic traffic_ = Traffic::in;
     std::uint32_t probes_passed_ = 0;
     bool draining_ = false;
-    bool listed_draining_ = false;
+    EndpointStatus listed_ = EndpointStatus::unknown; // its provider's word
     bool asked_to_drain_ = false;
     bool denied_ = false;     // a denied ejection was reported and nothing succeeded since
     bool unhealthy_ = false;  // what was last announced

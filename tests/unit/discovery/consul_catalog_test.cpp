@@ -3,11 +3,18 @@
 
 #include "discovery/json_text.hpp"
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <exception>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace consul_catalog_test {
@@ -151,6 +158,64 @@ TEST(ConsulCatalog, keeps_the_good_ones_beside_bad_ones) {
         "[null," + instance(R"("ID":"a","Port":1)") + "," + instance(R"("ID":"b","Port":0)") + "]");
     EXPECT_THAT(ids(reading), ElementsAre("a"));
     EXPECT_THAT(reading.left_out, SizeIs(2));
+}
+
+TEST(ConsulCatalog, of_several_problems_of_an_instance_the_first_is_told) {
+    EXPECT_THAT(refusal(instance(R"("Port":0,"Meta":7,"ID":5)", "", R"("Node":5)")),
+                HasSubstr("instance 0: Service.ID: expected a string, found number"));
+    EXPECT_THAT(refusal(instance(R"("Weights":{"Passing":-1},"Port":1)", "", R"("Meta":7)")),
+                HasSubstr("neither Service.Address nor Node.Address"));
+    // A weight that does not count is not judged.
+    EXPECT_EQ(only(instance(R"("Port":1,"Weights":{"Passing":4,"Warning":-1})")).weight, 4U);
+}
+
+TEST(ConsulCatalog, fields_of_those_names_elsewhere_mean_nothing) {
+    const Endpoint one = only(instance(
+        R"("ID":"a","Port":1,"Proxy":{"Port":"x","ID":7,"Meta":5,"Tags":[{"ID":"b"}],"Checks":1},
+           "Connect":[[{"Port":9}],{"Address":7},"Meta"])",
+        R"({"Status":"passing","Definition":{"Status":"critical","Port":2}})"));
+    EXPECT_EQ(one.id, "a");
+    EXPECT_EQ(host_port(one), "10.0.0.1:1");
+    EXPECT_EQ(one.status, EndpointStatus::healthy);
+    EXPECT_EQ(one.metadata, (std::map<std::string, std::string>{{"node", "n1"}, {"datacenter", "dc1"}}));
+}
+
+TEST(ConsulCatalog, reading_in_parts_reads_the_same) {
+    const std::string list = "[null," + instance(R"("ID":"a","Port":1)") + "," +
+                             instance(R"("ID":"b","Port":2)") + "]";
+    for (std::size_t part = 1; part < 5; ++part) {
+        CatalogReader reader{list, {}};
+        while (reader.read_some(part)) {
+        }
+        const CatalogReading reading = reader.finish();
+        EXPECT_THAT(ids(reading), ElementsAre("a", "b"));
+        EXPECT_THAT(reading.left_out, SizeIs(1));
+    }
+}
+
+TEST(ConsulCatalog, a_long_list_leaves_the_thread_to_others_and_a_short_one_is_read_at_once) {
+    const auto turns_of = [](int count) {
+        std::string list = "[";
+        for (int i = 0; i < count; ++i) {
+            list += (i > 0 ? "," : "") +
+                    instance(R"("ID":")" + std::to_string(i) + R"(","Port":1)");
+        }
+        list += "]";
+        boost::asio::io_context context;
+        std::optional<CatalogReading> reading;
+        boost::asio::co_spawn(context, read_health_service_in_turns(list, {}),
+                              [&](std::exception_ptr, CatalogReading done) {
+                                  reading = std::move(done);
+                              });
+        std::size_t turns = 0;
+        while (!reading && context.poll_one() > 0) {
+            ++turns;
+        }
+        EXPECT_EQ(reading ? reading->endpoints.size() : 0, static_cast<std::size_t>(count));
+        return turns;
+    };
+    EXPECT_GE(turns_of(2000), 10U);
+    EXPECT_LE(turns_of(100), 3U);
 }
 
 TEST(ConsulCatalog, says_what_makes_a_whole_answer_unusable) {

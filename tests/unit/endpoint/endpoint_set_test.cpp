@@ -92,17 +92,19 @@ TEST(DiffEndpoints, two_empty_lists_are_no_change) {
     EXPECT_TRUE(diff_endpoints(EndpointSet{}, {}).unchanged);
 }
 
-TEST(DiffEndpoints, beginning_or_ceasing_to_drain_is_a_change_that_keeps_the_node) {
-    Endpoint draining = at("a");
-    draining.status = EndpointStatus::draining;
-    EndpointDiff diff = diff_endpoints(set_of({at("a")}), {draining});
-    EXPECT_FALSE(diff.unchanged);
-    EXPECT_EQ(diff.kept, (std::vector<std::size_t>{0}));
-    EXPECT_EQ(diff.now[0]->status, EndpointStatus::draining);
-    EXPECT_TRUE(diff_endpoints(set_of({draining}), {draining}).unchanged);
-    diff = diff_endpoints(set_of({draining}), {at("a")});
-    EXPECT_FALSE(diff.unchanged);
-    EXPECT_EQ(diff.kept, (std::vector<std::size_t>{0}));
+TEST(DiffEndpoints, draining_and_unhealthy_begin_and_end_as_changes_that_keep_the_node) {
+    for (const EndpointStatus status : {EndpointStatus::draining, EndpointStatus::unhealthy}) {
+        Endpoint bad = at("a");
+        bad.status = status;
+        EndpointDiff diff = diff_endpoints(set_of({at("a")}), {bad});
+        EXPECT_FALSE(diff.unchanged);
+        EXPECT_EQ(diff.kept, (std::vector<std::size_t>{0}));
+        EXPECT_EQ(diff.now[0]->status, status);
+        EXPECT_TRUE(diff_endpoints(set_of({bad}), {bad}).unchanged);
+        diff = diff_endpoints(set_of({bad}), {at("a")});
+        EXPECT_FALSE(diff.unchanged);
+        EXPECT_EQ(diff.kept, (std::vector<std::size_t>{0}));
+    }
 }
 
 TEST(DiffEndpoints, any_other_status_and_last_seen_are_no_change) {

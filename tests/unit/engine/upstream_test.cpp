@@ -170,6 +170,38 @@ TEST(Upstream, a_provider_may_drain_an_endpoint_and_take_it_back) {
     EXPECT_NE(service.target("e2"), nullptr);
 }
 
+TEST(Upstream, one_its_provider_calls_unhealthy_is_used_only_when_nothing_better_exists) {
+    ServiceConfig config = quiet();
+    config.failover.panic_threshold = 1;
+    Service service{config, listed(2)};
+    const std::shared_ptr<Target> bad = service.target("e0");
+    std::vector<Endpoint> list = listed(3);
+    list[0].status = EndpointStatus::unhealthy;
+    list[2].status = EndpointStatus::unhealthy;
+    service.upstream->set_endpoints(list);
+    EXPECT_EQ(service.status("e0"), EndpointStatus::unhealthy);
+    EXPECT_EQ(service.status("e2"), EndpointStatus::unhealthy) << "from the start";
+    EXPECT_EQ(service.upstream->healthy_endpoints().size(), 1U);
+    for (int i = 0; i < 10; ++i) {
+        EXPECT_EQ(service.upstream->pick({}, 0, true, Clock::now()).info->id, "e1");
+    }
+    service.upstream->start();
+    ASSERT_TRUE(service.run_until([&] { return service.transport->checks > 10; }));
+    EXPECT_EQ(usability(bad), Usability::down) << "its own checks do not overrule the provider";
+
+    list[1].status = EndpointStatus::unhealthy;
+    service.upstream->set_endpoints(list);
+    EXPECT_NE(service.upstream->pick({}, 0, true, Clock::now()).target, nullptr) << "all are bad";
+    list[1].status = EndpointStatus::draining;
+    service.upstream->set_endpoints(list);
+    EXPECT_NE(service.upstream->pick({}, 0, true, Clock::now()).info->id, "e1");
+
+    list[0].status = EndpointStatus::healthy;
+    service.upstream->set_endpoints(list);
+    EXPECT_EQ(service.target("e0"), bad) << "the same one, with its connections";
+    EXPECT_EQ(service.status("e0"), EndpointStatus::healthy);
+}
+
 TEST(Upstream, failing_over_to_one_that_cannot_be_used_says_why) {
     ServiceConfig config = quiet();
     config.failover.strategy = Strategy::active_passive;

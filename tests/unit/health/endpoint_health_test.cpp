@@ -454,20 +454,61 @@ TEST(EndpointHealth, an_operators_drain_outlives_the_endpoints_own) {
 
 TEST(EndpointHealth, its_provider_may_drain_it_whatever_the_operator_says) {
     Bench bench;
-    HealthChange change = bench.health.set_listed_draining(true, bench.now);
+    HealthChange change = bench.health.set_listed(EndpointStatus::draining, bench.now);
     EXPECT_EQ(edges(change), Edges{HealthEdge::draining});
     EXPECT_EQ(bench.health.status(), EndpointStatus::draining);
     EXPECT_EQ(bench.health.reason(), "its provider says that it drains");
-    EXPECT_FALSE(bench.health.set_listed_draining(true, bench.now).changed);
+    EXPECT_FALSE(bench.health.set_listed(EndpointStatus::draining, bench.now).changed);
     bench.health.set_draining(true, bench.now);
-    EXPECT_FALSE(bench.health.set_listed_draining(false, bench.now).changed);
+    EXPECT_FALSE(bench.health.set_listed(EndpointStatus::unknown, bench.now).changed);
     EXPECT_EQ(bench.usability(), Usability::draining) << "the operator's stays";
-    bench.health.set_listed_draining(true, bench.now);
+    bench.health.set_listed(EndpointStatus::draining, bench.now);
     bench.health.set_draining(false, bench.now);
     EXPECT_EQ(bench.usability(), Usability::draining) << "the provider's stays";
-    change = bench.health.set_listed_draining(false, bench.now);
+    change = bench.health.set_listed(EndpointStatus::unknown, bench.now);
     EXPECT_EQ(edges(change), Edges{HealthEdge::undrained});
     EXPECT_EQ(bench.usability(), Usability::usable);
+}
+
+TEST(EndpointHealth, its_provider_may_call_it_unhealthy_whatever_checks_say) {
+    Bench bench;
+    bench.check(pass);
+    HealthChange change = bench.health.set_listed(EndpointStatus::unhealthy, bench.now);
+    EXPECT_EQ(edges(change), Edges{HealthEdge::became_unhealthy});
+    EXPECT_EQ(change.reason, "its provider says that it is unhealthy");
+    EXPECT_EQ(bench.usability(), Usability::down);
+    EXPECT_EQ(bench.health.status(), EndpointStatus::unhealthy);
+    EXPECT_FALSE(bench.health.set_listed(EndpointStatus::unhealthy, bench.now).changed);
+    EXPECT_FALSE(bench.check(pass).changed);
+    EXPECT_EQ(bench.usability(), Usability::down);
+    change = bench.health.set_listed(EndpointStatus::healthy, bench.now);
+    EXPECT_EQ(edges(change), Edges{HealthEdge::became_healthy});
+    EXPECT_EQ(bench.health.status(), EndpointStatus::healthy);
+}
+
+TEST(EndpointHealth, what_its_provider_and_checks_say_counts_until_both_take_it_back) {
+    Bench bench;
+    bench.checks(fail, 3);
+    EXPECT_FALSE(bench.health.set_listed(EndpointStatus::unhealthy, bench.now).changed);
+    EXPECT_EQ(edges(bench.checks(pass, 2)), Edges{});
+    EXPECT_EQ(bench.usability(), Usability::down) << "the provider's word stays";
+    EXPECT_EQ(bench.health.reason(), "its provider says that it is unhealthy");
+    bench.checks(fail, 3);
+    EXPECT_FALSE(bench.health.set_listed(EndpointStatus::unknown, bench.now).changed);
+    EXPECT_EQ(bench.usability(), Usability::down) << "the checks' word stays";
+    EXPECT_EQ(bench.health.reason(), "3 checks failed");
+    EXPECT_EQ(edges(bench.checks(pass, 2)), Edges{HealthEdge::became_healthy});
+}
+
+TEST(EndpointHealth, its_provider_may_go_from_draining_to_unhealthy_at_once) {
+    Bench bench;
+    bench.health.set_listed(EndpointStatus::draining, bench.now);
+    HealthChange change = bench.health.set_listed(EndpointStatus::unhealthy, bench.now);
+    EXPECT_EQ(edges(change), (Edges{HealthEdge::became_unhealthy, HealthEdge::undrained}));
+    EXPECT_EQ(bench.usability(), Usability::down);
+    change = bench.health.set_listed(EndpointStatus::draining, bench.now);
+    EXPECT_EQ(edges(change), Edges{HealthEdge::draining});
+    EXPECT_EQ(bench.usability(), Usability::draining);
 }
 
 TEST(EndpointHealth, a_success_rate_outlier_is_ejected_once) {
@@ -598,8 +639,11 @@ HealthChange something(Bench& bench, Rng& random) {
     const CallSample samples[] = {good, error, no_answer, busy, ignored, good, error};
     CallSample sample = samples[random.below(std::size(samples))];
     switch (random.below(14)) {
-        case 13:
-            return bench.health.set_listed_draining(random.below(3) == 0, bench.now);
+        case 13: {
+            const EndpointStatus listed[] = {EndpointStatus::unknown, EndpointStatus::healthy,
+                                             EndpointStatus::unhealthy, EndpointStatus::draining};
+            return bench.health.set_listed(listed[random.below(std::size(listed))], bench.now);
+        }
         case 12:
             return bench.health.on_checks_stopped(bench.now);
         case 0:
@@ -628,7 +672,7 @@ HealthChange something(Bench& bench, Rng& random) {
 /// Faults are over: checks pass, time passes, and the one call at a time that may try it succeeds.
 void recover(Bench& bench, Announcements& announcements) {
     announcements.see(bench.health.set_draining(false, bench.now));
-    announcements.see(bench.health.set_listed_draining(false, bench.now));
+    announcements.see(bench.health.set_listed(EndpointStatus::unknown, bench.now));
     announcements.see(bench.check(pass));
     for (int second = 0; second < 400 && bench.usability() != Usability::usable; ++second) {
         bench.now += 1s;

@@ -59,8 +59,8 @@ inline std::vector<Upstream::Refused> Upstream::take_refused(std::vector<Endpoin
 /// Reports those that the last set did not have already: a provider that polls would repeat it.
 inline void Upstream::report_refused(std::vector<Refused> refused) {
     for (const Refused& now : refused) {
-        const bool known = std::any_of(
-            refused_.begin(), refused_.end(), [&](const Refused& before) {
+        const bool known =
+            std::any_of(refused_.begin(), refused_.end(), [&](const Refused& before) {
                 return before.endpoint.id == now.endpoint.id && before.why == now.why;
             });
         if (!known) {
@@ -107,10 +107,10 @@ inline void Upstream::adopt(std::vector<Endpoint> endpoints, TimePoint now) {
     }
 }
 
-/// Takes over what the provider says of an endpoint's state: whether it drains.
+/// Takes over what the provider says of an endpoint's state: that it drains or is unhealthy.
 inline void Upstream::heed_provider(Member& member, TimePoint now) {
     const HealthChange change = judge(*member.target, [&](EndpointHealth& health, Rng&) {
-        return health.set_listed_draining(listed_draining(*member.info), now);
+        return health.set_listed(listed_status(*member.info), now);
     });
     if (change.changed) {
         note_health(member, change, now);

@@ -17,10 +17,11 @@ inline EndpointHealth::EndpointHealth(const HealthCheckOptions& checks,
       outlier_{failover.outlier} {}
 
 inline Usability EndpointHealth::usability() const noexcept {
-    if (draining_ || listed_draining_ || asked_to_drain_) {
+    if (draining_ || listed_ == EndpointStatus::draining || asked_to_drain_) {
         return Usability::draining;
     }
-    if (verdict_.state() == Verdict::State::unhealthy) {
+    const bool listed_bad = listed_ == EndpointStatus::unhealthy;
+    if (listed_bad || verdict_.state() == Verdict::State::unhealthy) {
         return Usability::down;
     }
     if (traffic_ == Traffic::ejected || breaker_.state() == CircuitBreaker::State::open) {
@@ -83,6 +84,8 @@ inline HealthChange EndpointHealth::finish(HealthChange change, TimePoint now) {
     }
     if (change.to == Usability::usable) {
         reason_.clear();
+    } else if (change.to == Usability::down && verdict_.state() != Verdict::State::unhealthy) {
+        reason_ = called_unhealthy; // whatever else the decision was about
     } else if (!change.reason.empty()) {
         reason_ = change.reason;
     }
@@ -196,15 +199,28 @@ inline HealthChange EndpointHealth::set_draining(bool draining, TimePoint now) {
     return finish(std::move(change), now);
 }
 
-inline HealthChange EndpointHealth::set_listed_draining(bool draining, TimePoint now) {
+inline HealthChange EndpointHealth::set_listed(EndpointStatus status, TimePoint now) {
     HealthChange change = begin();
-    listed_draining_ = draining;
-    if (change.from == usability()) {
-        return change; // drained by somebody else as well, or no news
+    const EndpointStatus before = std::exchange(listed_, status);
+    change.to = usability();
+    const bool by_checks = verdict_.state() == Verdict::State::unhealthy;
+    if (change.from == change.to) { // somebody else has said so as well, or no news
+        if (change.to == Usability::down && before == EndpointStatus::unhealthy && by_checks) {
+            reason_ = std::to_string(verdict_.failures()) + " checks failed";
+        }
+        return change;
     }
-    change.add(draining ? HealthEdge::draining : HealthEdge::undrained);
-    change.reason = draining ? "its provider says that it drains"
-                             : "its provider says that it takes calls again";
+    if (change.from == Usability::draining || change.to == Usability::draining) {
+        const bool drains = change.to == Usability::draining;
+        change.add(drains ? HealthEdge::draining : HealthEdge::undrained);
+        change.reason = drains ? "its provider says that it drains"
+                               : "its provider says that it takes calls again";
+    } else if (before == EndpointStatus::unhealthy) {
+        change.reason = "its provider does not call it unhealthy any more";
+    }
+    if (change.to == Usability::down && !by_checks) {
+        change.reason = called_unhealthy;
+    }
     return finish(std::move(change), now);
 }
 

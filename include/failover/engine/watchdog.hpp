@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-namespace failover::postgres {
+namespace failover {
 
 /// libpq's blocking calls know no deadline, so a thread watches the sockets and shuts those down
 /// whose time is over: the call then returns at once. The descriptors are never closed here.
@@ -72,4 +72,6 @@ private:
     std::thread thread_;
 };
 
-} // namespace failover::postgres
+} // namespace failover
+
+#include <failover/engine/detail/watchdog_steps.hpp>

@@ -1,51 +1,55 @@
 // SPDX-License-Identifier: MIT
-#include "watchdog.hpp"
+#pragma once
+
+// Bodies of watchdog.hpp.
+
+#include <failover/engine/watchdog.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <sys/socket.h>
 
-namespace failover::postgres {
-namespace {
+namespace failover {
+namespace detail {
 
 /// How long the thread may sleep when it knows of no deadline.
-constexpr Duration longest_sleep = std::chrono::seconds{1};
+inline constexpr Duration longest_watch = std::chrono::seconds{1};
 
-std::int64_t ticks(TimePoint time) noexcept {
+inline std::int64_t ticks(TimePoint time) noexcept {
     return time.time_since_epoch().count();
 }
 
-} // namespace
+} // namespace detail
 
-Watchdog::Guard::Guard(Watchdog& dog, int socket, const void* node)
+inline Watchdog::Guard::Guard(Watchdog& dog, int socket, const void* node)
     : dog_{dog}, socket_{socket}, node_{node}, until_{idle} {
     const std::lock_guard lock{dog_.mutex_};
     dog_.guards_.push_back(this);
 }
 
-Watchdog::Guard::~Guard() {
+inline Watchdog::Guard::~Guard() {
     const std::lock_guard lock{dog_.mutex_};
     std::erase(dog_.guards_, this);
 }
 
-void Watchdog::Guard::arm(TimePoint now, TimePoint until) noexcept {
-    since_.store(ticks(now), std::memory_order_relaxed);
-    until_.store(ticks(until), std::memory_order_seq_cst);
-    dog_.wake_before(ticks(until));
+inline void Watchdog::Guard::arm(TimePoint now, TimePoint until) noexcept {
+    since_.store(detail::ticks(now), std::memory_order_relaxed);
+    until_.store(detail::ticks(until), std::memory_order_seq_cst);
+    dog_.wake_before(detail::ticks(until));
 }
 
-bool Watchdog::Guard::disarm() noexcept {
+inline bool Watchdog::Guard::disarm() noexcept {
     return until_.exchange(idle, std::memory_order_acq_rel) != was_cut;
 }
 
-void Watchdog::Guard::cut() noexcept {
+inline void Watchdog::Guard::cut() noexcept {
     const std::lock_guard lock{dog_.mutex_};
     static_cast<void>(shut(*this, until_.load()));
 }
 
-Watchdog::Watchdog() : thread_{[this] { run(); }} {}
+inline Watchdog::Watchdog() : thread_{[this] { run(); }} {}
 
-Watchdog::~Watchdog() {
+inline Watchdog::~Watchdog() {
     {
         const std::lock_guard lock{mutex_};
         stopping_ = true;
@@ -54,12 +58,12 @@ Watchdog::~Watchdog() {
     thread_.join();
 }
 
-std::size_t Watchdog::cut(const void* node, TimePoint before) noexcept {
+inline std::size_t Watchdog::cut(const void* node, TimePoint before) noexcept {
     const std::lock_guard lock{mutex_};
     std::size_t count = 0;
     for (Guard* guard : guards_) {
         const bool meant = node == nullptr || guard->node_ == node;
-        if (meant && guard->since_.load(std::memory_order_relaxed) < ticks(before) &&
+        if (meant && guard->since_.load(std::memory_order_relaxed) < detail::ticks(before) &&
             shut(*guard, guard->until_.load())) {
             ++count;
         }
@@ -68,7 +72,7 @@ std::size_t Watchdog::cut(const void* node, TimePoint before) noexcept {
 }
 
 /// False when no call is under way, or it ended or began anew since `seen`.
-bool Watchdog::shut(Guard& guard, std::int64_t seen) noexcept {
+inline bool Watchdog::shut(Guard& guard, std::int64_t seen) noexcept {
     if (seen == idle || seen == was_cut || !guard.until_.compare_exchange_strong(seen, was_cut)) {
         return false;
     }
@@ -76,7 +80,7 @@ bool Watchdog::shut(Guard& guard, std::int64_t seen) noexcept {
     return true;
 }
 
-void Watchdog::wake_before(std::int64_t until) noexcept {
+inline void Watchdog::wake_before(std::int64_t until) noexcept {
     if (until < next_.load(std::memory_order_seq_cst)) {
         {
             const std::lock_guard lock{mutex_};
@@ -86,16 +90,16 @@ void Watchdog::wake_before(std::int64_t until) noexcept {
     }
 }
 
-void Watchdog::run() {
+inline void Watchdog::run() {
     std::unique_lock lock{mutex_};
     while (!stopping_) {
         const TimePoint now = Clock::now();
         // Published before the deadlines are read: who arms later sees it and wakes this thread.
-        std::int64_t next = ticks(now + longest_sleep);
+        std::int64_t next = detail::ticks(now + detail::longest_watch);
         next_.store(next, std::memory_order_seq_cst);
         for (Guard* guard : guards_) {
             const std::int64_t until = guard->until_.load(std::memory_order_seq_cst);
-            if (until <= ticks(now)) {
+            if (until <= detail::ticks(now)) {
                 static_cast<void>(shut(*guard, until));
             } else {
                 next = std::min(next, until);
@@ -108,4 +112,4 @@ void Watchdog::run() {
     }
 }
 
-} // namespace failover::postgres
+} // namespace failover

@@ -8,9 +8,10 @@
 #include <fstream>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <utility>
 
-namespace failover::postgres {
+namespace failover {
 
 /// The newest timeline this process has seen, kept over restarts: a process that starts beside
 /// nothing but a stale primary then knows that it is one.
@@ -55,4 +56,4 @@ private:
     std::shared_ptr<LogSink> log_;
 };
 
-} // namespace failover::postgres
+} // namespace failover

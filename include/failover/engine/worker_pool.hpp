@@ -11,7 +11,7 @@
 #include <thread>
 #include <utility>
 
-namespace failover::postgres {
+namespace failover {
 
 /// Threads for calls that must not block their own; started at the first one.
 /// Threads    safe.
@@ -63,4 +63,4 @@ private:
     bool stopped_ = false;
 };
 
-} // namespace failover::postgres
+} // namespace failover

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "sync_contexts.hpp"
-
 #include <failover/engine/call_registry.hpp>
 #include <failover/engine/resolver.hpp>
+#include <failover/engine/sync_contexts.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/io_context.hpp>

@@ -6,6 +6,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -14,7 +15,7 @@
 #include <memory>
 #include <unistd.h>
 
-namespace failover::postgres {
+namespace failover {
 
 namespace asio = boost::asio;
 
@@ -68,4 +69,4 @@ inline asio::awaitable<bool> wait_for_socket(int socket, bool writable, TimePoin
     co_return co_await wait->until(writable, until);
 }
 
-} // namespace failover::postgres
+} // namespace failover
