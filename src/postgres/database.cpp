@@ -247,8 +247,7 @@ Result<pqxx::result> Database::write(const Statement& statement, const DbOptions
     const WriteMark mark{*this};
     CallPlan plan = this->plan(options.deadline, options.max_retries);
     plan.idempotent = options.idempotent;
-    postgres::WriteWork work{*this, statement, postgres::SessionMode::read_write,
-                             options.idempotent};
+    postgres::WriteWork work{*this, statement, postgres::SessionMode::read_write};
     postgres::SqlCall call{*this, plan, control};
     Result<void> ended = call.run(work);
     meter_->execution(ended ? DatabaseMeter::End::ok : DatabaseMeter::End::failed,
@@ -289,7 +288,7 @@ Result<CausalToken> Database::token(const DbOptions& options, CallControl& contr
                               .params = {}};
     CallPlan plan = this->plan(options.deadline, options.max_retries);
     plan.idempotent = true;
-    postgres::WriteWork work{*this, statement, postgres::SessionMode::read_write, true};
+    postgres::WriteWork work{*this, statement, postgres::SessionMode::read_write};
     postgres::SqlCall call{*this, plan, control};
     if (Result<void> ended = call.run(work); !ended) {
         return std::move(ended).error();

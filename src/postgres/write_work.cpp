@@ -25,9 +25,8 @@ Choice PrimaryChoice::choose(std::uint64_t excluded, TimePoint until, CallContro
     return Choice{.node = primary};
 }
 
-WriteWork::WriteWork(detail::Database& database, const Statement& statement, SessionMode mode,
-                     bool idempotent)
-    : SqlWork{mode}, primary_{database}, statement_{statement}, idempotent_{idempotent} {
+WriteWork::WriteWork(detail::Database& database, const Statement& statement, SessionMode mode)
+    : SqlWork{mode}, primary_{database}, statement_{statement} {
     params_.reserve(statement.params.size());
     for (const SqlParam& param : statement.params) {
         params_.push_back(param ? param->c_str() : nullptr);
@@ -35,8 +34,7 @@ WriteWork::WriteWork(detail::Database& database, const Statement& statement, Ses
 }
 
 void WriteWork::run(Session& session, Node&, Progress& progress) {
-    // Harmless to repeat is as good as a read, for what may be done after it broke.
-    progress = {idempotent_ ? Work::read : Work::write, true};
+    progress = {Work::write, true};
     pqxx::nontransaction work{session.connection()};
     result_ = exec_bound(work, statement_.sql, params_);
 }

@@ -20,8 +20,7 @@ private:
 /// exec(): one statement that commits by itself.
 class WriteWork final : public SqlWork {
 public:
-    WriteWork(detail::Database& database, const Statement& statement, SessionMode mode,
-              bool idempotent);
+    WriteWork(detail::Database& database, const Statement& statement, SessionMode mode);
 
     [[nodiscard]] Choice choose(std::uint64_t excluded, TimePoint until,
                                 CallControl& control) override {
@@ -33,7 +32,6 @@ public:
 private:
     PrimaryChoice primary_;
     const Statement& statement_;
-    const bool idempotent_;
     SqlParams params_;
     pqxx::result result_;
 };
