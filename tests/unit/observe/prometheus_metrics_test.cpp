@@ -236,6 +236,8 @@ TEST(PrometheusMetrics, the_page_lists_exactly_the_names_and_labels_there_are) {
     const auto service = metrics->service("billing");
     const auto endpoint = service->endpoint("b-1", "10.0.0.1:80");
     use_everything(*service, *endpoint);
+    const auto database = metrics->database();
+    database->node("primary", NodeGauges{.role = "primary", .reachable = true});
     std::map<std::string, std::string> real;
     const Exposition read{metrics->expose()};
     for (const auto& [name, family] : read.families()) {
@@ -266,6 +268,31 @@ TEST(PrometheusMetrics, the_page_lists_exactly_the_names_and_labels_there_are) {
         }
     }
     EXPECT_EQ(documented, real);
+}
+
+TEST(PrometheusMetrics, calls_of_the_database_are_counted_by_how_they_ended) {
+    const auto metrics = make_metrics(nullptr);
+    const auto database = metrics->database();
+    database->query(DatabaseMeter::End::ok, 1ms);
+    database->query(DatabaseMeter::End::failed, 1ms);
+    database->execution(DatabaseMeter::End::ok, 1ms);
+    database->in_doubt(DatabaseMeter::Doubt::committed);
+    database->node("primary", NodeGauges{.role = "primary", .reachable = true, .idle = 2});
+    const std::string text = metrics->expose();
+    const std::string label = R"({database="postgresql"})";
+    EXPECT_EQ(value(text, "database_queries_success_total" + label), 1);
+    EXPECT_EQ(value(text, "database_queries_failed_total" + label), 1);
+    EXPECT_EQ(value(text, "database_executions_success_total" + label), 1);
+    EXPECT_EQ(value(text, "database_executions_failed_total" + label), 0);
+    EXPECT_EQ(value(text, "failover_database_in_doubt_total"
+                          R"({database="postgresql",result="committed"})"),
+              1);
+    EXPECT_EQ(value(text, "failover_database_connections"
+                          R"({database="postgresql",node="primary",state="idle"})"),
+              2);
+    EXPECT_EQ(value(text, "failover_database_call_duration_seconds_count"
+                          R"({database="postgresql",verb="query"})"),
+              2);
 }
 
 TEST(PrometheusMetrics, checks_are_told_apart_by_their_result) {
