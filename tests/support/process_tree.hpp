@@ -8,6 +8,7 @@
 #include <charconv>
 #include <csignal>
 #include <filesystem>
+#include <ios>
 #include <optional>
 #include <sstream>
 #include <string>
@@ -27,7 +28,12 @@ struct ProcessStatus {
 
 /// Empty when there is no such process.
 inline std::optional<ProcessStatus> process_status(pid_t pid) {
-    const std::string text = read_file("/proc/" + std::to_string(pid) + "/stat");
+    std::string text;
+    try {
+        text = read_file("/proc/" + std::to_string(pid) + "/stat");
+    } catch (const std::ios_base::failure&) {
+        return std::nullopt; // it ended while the file was read
+    }
     const std::size_t name_end = text.rfind(')'); // the name itself may hold anything
     ProcessStatus status;
     if (name_end == std::string::npos ||
