@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: MIT
+#include "chaos_report.hpp"
 #include "support/config_text.hpp"
 #include "support/havoc.hpp"
 
-#include <charconv>
 #include <chrono>
-#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -41,23 +39,6 @@ struct Options {
     std::string json{};
 };
 
-struct Row {
-    std::string name;
-    double value;
-    std::string unit;
-    /// "0": must be zero. Empty: just told.
-    std::string goal;
-};
-
-std::size_t number(const std::string& text) {
-    std::size_t value = 0;
-    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size()) {
-        throw std::invalid_argument{"not a number: " + text};
-    }
-    return value;
-}
-
 std::vector<Method> methods(const std::string& text) {
     if (text == "GET") {
         return {Method::get};
@@ -80,13 +61,13 @@ Options parse(int count, char** words) {
         }
         const std::string value = words[i + 1];
         if (key == "--calls") {
-            options.calls = number(value);
+            options.calls = chaos_number(value);
         } else if (key == "--minutes") {
-            options.minutes = number(value);
+            options.minutes = chaos_number(value);
         } else if (key == "--kills") {
-            options.kills = number(value);
+            options.kills = chaos_number(value);
         } else if (key == "--seed") {
-            options.seed = number(value);
+            options.seed = chaos_number(value);
         } else if (key == "--method") {
             options.methods = methods(value);
         } else if (key == "--json") {
@@ -120,7 +101,7 @@ bool rage(const Options& options, Havoc& havoc, FailoverManager& manager, Number
     return recovered;
 }
 
-std::vector<Row> run_method(const Options& options, Method method) {
+std::vector<ChaosRow> run_method(const Options& options, Method method) {
     const bool post = method == Method::post;
     const std::string name = post ? "http_post_" : "http_get_";
     std::printf("%s\n", post ? "POST, not idempotent" : "GET");
@@ -135,7 +116,7 @@ std::vector<Row> run_method(const Options& options, Method method) {
         std::printf("  failed: %s\n", message.c_str());
     }
     const auto count = [](std::size_t value) { return static_cast<double>(value); };
-    std::vector<Row> rows{
+    std::vector<ChaosRow> rows{
         {name + "calls", count(report.calls), "calls", ""},
         {name + "failed", count(report.failed), "calls", post ? "" : "0"},
         {name + "killed", count(havoc.kills()), "upstreams", ""},
@@ -154,38 +135,16 @@ std::vector<Row> run_method(const Options& options, Method method) {
     return rows;
 }
 
-void write_json(const std::string& file, const std::vector<Row>& rows) {
-    std::ofstream out{file};
-    out << "[\n";
-    const char* separator = "";
-    for (const Row& row : rows) {
-        out << separator << "  {\"name\": \"" << row.name << "\", \"ours\": " << row.value
-            << ", \"peer\": null, \"ratio\": null, \"unit\": \"" << row.unit << "\", \"goal\": \""
-            << row.goal << "\"}";
-        separator = ",\n";
-    }
-    out << "\n]\n";
-    if (!out.flush()) {
-        throw std::runtime_error{"cannot write " + file};
-    }
-}
-
 int run(const Options& options) {
-    std::vector<Row> rows;
+    std::vector<ChaosRow> rows;
     for (const Method method : options.methods) {
-        for (Row& row : run_method(options, method)) {
+        for (ChaosRow& row : run_method(options, method)) {
             rows.push_back(std::move(row));
         }
     }
-    bool kept = true;
-    for (const Row& row : rows) {
-        const bool broken = !row.goal.empty() && row.value != 0;
-        kept = kept && !broken;
-        std::printf("%-28s %12.6g %-10s %s%s\n", row.name.c_str(), row.value, row.unit.c_str(),
-                    row.goal.empty() ? "" : "must be 0", broken ? "  BROKEN" : "");
-    }
+    const bool kept = print_chaos(rows);
     if (!options.json.empty()) {
-        write_json(options.json, rows);
+        write_chaos_json(options.json, rows);
     }
     return kept ? EXIT_SUCCESS : EXIT_FAILURE;
 }
