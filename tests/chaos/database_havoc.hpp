@@ -10,6 +10,7 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <deque>
 #include <exception>
@@ -118,9 +119,10 @@ private:
                 break;
             case Blow::reset:
                 proxy.reset();
-                // It lives on; without this a standby may have more of it than the promoted one,
-                // and could not follow.
+                // It lives on. A standby that gets more of it than the promoted one cannot follow.
                 await_quiet(node);
+                cluster_.wait_streaming((node + 1) % 3);
+                cluster_.wait_streaming((node + 2) % 3);
                 break;
             case Blow::cut: {
                 const unsigned before = proxy.cuts();
@@ -139,25 +141,33 @@ private:
     std::size_t ahead() const {
         const std::size_t one = (primary_ + 1) % 3;
         const std::size_t two = (primary_ + 2) % 3;
-        const auto received = [this](std::size_t node) {
-            return cluster_
-                .sql(node,
-                     "select coalesce(greatest(pg_last_wal_receive_lsn(), "
-                     "pg_last_wal_replay_lsn()), '0/0') - '0/0'")
-                .at(0)
-                .at(0);
-        };
-        return std::stoull(received(two)) > std::stoull(received(one)) ? two : one;
+        return received(two) > received(one) ? two : one;
+    }
+    std::uint64_t received(std::size_t standby) const {
+        const Rows rows = cluster_.sql(
+            standby,
+            "select greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) - '0/0'");
+        return std::stoull(rows.at(0).at(0));
+    }
+    /// Where the primary's timeline begins.
+    std::uint64_t fork() const {
+        const Rows rows = cluster_.sql(
+            primary_,
+            "select max(split_part(line, E'\\t', 2)::pg_lsn) - '0/0' from "
+            "regexp_split_to_table(pg_read_file('pg_wal/' || "
+            "left(pg_walfile_name(pg_current_wal_lsn()), 8) || '.history'), E'\\n') line "
+            "where line ~ '^[0-9]'");
+        return std::stoull(rows.at(0).at(0));
     }
 
     void follow(std::size_t node) {
-        try {
+        if (received(node) <= fork()) {
             cluster_.follow(node, primary_);
-        } catch (const std::exception&) { // it has more than the promoted one
-            cluster_.stop(node, PostgresCluster::Stop::immediate);
-            cluster_.rejoin_base(node, primary_);
-            ++counts_.base_backups;
+            return;
         }
+        cluster_.stop(node, PostgresCluster::Stop::immediate);
+        cluster_.rejoin_base(node, primary_);
+        ++counts_.base_backups;
     }
 
     void rejoin(std::size_t node) {
