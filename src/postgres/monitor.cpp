@@ -15,8 +15,8 @@
 namespace failover::postgres {
 namespace {
 
-/// After so many probes without an answer, calls that wait on the node for longer than `grace` are
-/// ended: waiting for their deadline would help nobody.
+/// After so many probes without an answer, and while the node is fenced, calls that wait on it for
+/// longer than `grace` are ended: waiting for their deadline would help nobody.
 constexpr unsigned dead_after = 3;
 constexpr Duration grace = std::chrono::seconds{1};
 /// A node that refuses at once is not asked more often than this, whoever wants to know.
@@ -123,6 +123,10 @@ void Monitor::take_answer(Node& node, const Probe::Answer& answer) {
     const TimePoint now = Clock::now();
     if (const auto* report = std::get_if<NodeReport>(&answer)) {
         cluster_.reported(node, *report, now);
+        if (node.role.load() == NodeRole::fenced) {
+            // Nobody replicates from it, so a commit there may wait for a standby for ever.
+            dog_.cut(&node, now - grace);
+        }
         return;
     }
     cluster_.lost(node, std::get<SqlFailure>(answer), now);
