@@ -4,7 +4,9 @@
 #include "json_text.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <map>
 #include <string>
 #include <string_view>
@@ -51,59 +53,43 @@ struct ConsulFieldRule {
     bool required = false;
 };
 
+namespace detail {
+
+using enum JsonType;
+
+/// In the order of ConsulField.
+inline constexpr ConsulFieldRule consul_field_rules[] = {
+    {object, "instance", "an object", true},
+    {object, "Service", "an object"},
+    {object, "Node", "an object"},
+    {array, "Service.Tags", "a list"},
+    {string, "Service.Tags", "strings", true},
+    {string, "Service.ID", "a string"},
+    {string, "Service.Address", "a string"},
+    {string, "Node.Address", "a string"},
+    {}, // no_address
+    {number, "Service.Port", "a number"},
+    {array, "Checks", "a list"},
+    {object, "Checks", "objects", true},
+    {string, "Checks.Status", "a string"},
+    {string, "Checks.CheckID", "a string"},
+    {object, "Service.Weights", "an object"},
+    {number, "Service.Weights.Passing", "a whole number"},
+    {number, "Service.Weights.Warning", "a whole number"},
+    {object, "Service.Meta", "an object"},
+    {string, "Service.Meta", "a string", true},
+    {object, "Node.Meta", "an object"},
+    {string, "Node.Meta", "a string", true},
+    {string, "Node.Node", "a string"},
+    {string, "Node.Datacenter", "a string"},
+};
+static_assert(std::size(consul_field_rules) == static_cast<std::size_t>(ConsulField::other));
+
+} // namespace detail
+
 /// Not for ConsulField::other, which may be anything.
-[[nodiscard]] constexpr ConsulFieldRule rule_of(ConsulField field) noexcept {
-    using enum JsonType;
-    switch (field) {
-        case ConsulField::entry:
-            return {object, "instance", "an object", true};
-        case ConsulField::service:
-            return {object, "Service", "an object"};
-        case ConsulField::node:
-            return {object, "Node", "an object"};
-        case ConsulField::tags:
-            return {array, "Service.Tags", "a list"};
-        case ConsulField::tag:
-            return {string, "Service.Tags", "strings", true};
-        case ConsulField::id:
-            return {string, "Service.ID", "a string"};
-        case ConsulField::address:
-            return {string, "Service.Address", "a string"};
-        case ConsulField::node_address:
-            return {string, "Node.Address", "a string"};
-        case ConsulField::port:
-            return {number, "Service.Port", "a number"};
-        case ConsulField::checks:
-            return {array, "Checks", "a list"};
-        case ConsulField::check:
-            return {object, "Checks", "objects", true};
-        case ConsulField::check_status:
-            return {string, "Checks.Status", "a string"};
-        case ConsulField::check_id:
-            return {string, "Checks.CheckID", "a string"};
-        case ConsulField::weights:
-            return {object, "Service.Weights", "an object"};
-        case ConsulField::passing:
-            return {number, "Service.Weights.Passing", "a whole number"};
-        case ConsulField::warning:
-            return {number, "Service.Weights.Warning", "a whole number"};
-        case ConsulField::meta:
-            return {object, "Service.Meta", "an object"};
-        case ConsulField::meta_value:
-            return {string, "Service.Meta", "a string", true};
-        case ConsulField::node_meta:
-            return {object, "Node.Meta", "an object"};
-        case ConsulField::node_meta_value:
-            return {string, "Node.Meta", "a string", true};
-        case ConsulField::node_name:
-            return {string, "Node.Node", "a string"};
-        case ConsulField::datacenter:
-            return {string, "Node.Datacenter", "a string"};
-        case ConsulField::no_address:
-        case ConsulField::other:
-            break;
-    }
-    return {};
+[[nodiscard]] constexpr const ConsulFieldRule& rule_of(ConsulField field) noexcept {
+    return detail::consul_field_rules[static_cast<std::size_t>(field)];
 }
 
 /// The field that `key` names in an object that is itself `parent`.

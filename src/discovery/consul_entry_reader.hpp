@@ -48,7 +48,7 @@ public:
         return scalar({.type = JsonType::number,
                        .whole = true,
                        .negative = true,
-                       .magnitude = -static_cast<std::uint64_t>(value)});
+                       .magnitude = 0 - static_cast<std::uint64_t>(value)});
     }
     bool number_float(double, const std::string&) { return scalar({.type = JsonType::number}); }
     bool string(std::string& text) { return scalar({.type = JsonType::string, .text = &text}); }
@@ -105,7 +105,7 @@ private:
         if (field == ConsulField::other) {
             return false;
         }
-        const ConsulFieldRule rule = rule_of(field);
+        const ConsulFieldRule& rule = rule_of(field);
         if (found != rule.type && (rule.required || found != JsonType::null)) {
             const bool named =
                 field == ConsulField::meta_value || field == ConsulField::node_meta_value;
@@ -183,7 +183,7 @@ private:
     }
 
     void take_number(ConsulField field, const Value& value) {
-        const ConsulFieldRule rule = rule_of(field);
+        const ConsulFieldRule& rule = rule_of(field);
         if (!value.whole) {
             note(field, mismatch_text(rule.label, "number", rule.expected));
             return;
@@ -217,17 +217,21 @@ private:
     /// Whether what must be there is; what is wrong in itself was noted before, and counts first.
     void conclude() {
         if (!has_service_) {
-            const ConsulFieldRule rule = rule_of(ConsulField::service);
+            const ConsulFieldRule& rule = rule_of(ConsulField::service);
             note(ConsulField::service, mismatch_text(rule.label, "null", rule.expected));
         }
         if (entry_.address.empty()) {
             entry_.address = std::move(entry_.node_address);
+        } else {
+            std::erase_if(entry_.problems, [](const ConsulEntry::Problem& one) {
+                return one.first == ConsulField::node_address; // it is not used
+            });
         }
         if (entry_.address.empty()) {
             note(ConsulField::no_address, "neither Service.Address nor Node.Address is set");
         }
         if (entry_.port == 0) {
-            const ConsulFieldRule rule = rule_of(ConsulField::port);
+            const ConsulFieldRule& rule = rule_of(ConsulField::port);
             note(ConsulField::port, mismatch_text(rule.label, "null", rule.expected));
         }
     }

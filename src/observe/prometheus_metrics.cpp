@@ -27,7 +27,7 @@ using GaugeSeries = observe::Series<prometheus::Gauge>;
 using HistogramSeries = observe::Series<prometheus::Histogram>;
 
 /// Of each second, for removing series while there are very many.
-constexpr Duration sweep_budget = std::chrono::milliseconds{20};
+constexpr Duration sweep_portion = std::chrono::milliseconds{4};
 
 double seconds(Duration duration) {
     return std::chrono::duration<double>(duration).count();
@@ -177,8 +177,8 @@ public:
     void flush() noexcept override {
         const std::lock_guard lock{mutex_};
         counts_->flush(*durations_);
-        families_->sweep(sweep_budget);
     }
+    bool sweep() noexcept override { return families_->sweep(sweep_portion); }
 
 private:
     /// Forgets meters that are gone, once there may be as many as there were
@@ -186,7 +186,7 @@ private:
     void prune() {
         if (meters_.size() >= prune_at_) {
             std::erase_if(meters_, [](const auto& item) { return item.second.expired(); });
-            prune_at_ = std::max<std::size_t>(64, meters_.size() * 2);
+            prune_at_ = std::max<std::size_t>(64, meters_.size() * 5 / 4);
         }
     }
 
@@ -237,6 +237,7 @@ public:
             for (const std::weak_ptr<ServiceMeter>& service : services_) {
                 if (const std::shared_ptr<ServiceMeter> alive = service.lock()) {
                     alive->flush();
+                    alive->sweep();
                 }
             }
         }

@@ -3,6 +3,7 @@
 
 #include <failover/base/json.hpp>
 
+#include <algorithm>
 #include <map>
 
 namespace failover::observe {
@@ -155,15 +156,28 @@ void Families::release(Families* families) noexcept {
     }
 }
 
-void Families::sweep(Duration budget) {
+/// One family after the other, the one with the most first: searching it again is ten times as
+/// quick while it is in the processor's cache.
+bool Families::sweep(Duration budget) {
     const std::lock_guard lock{mutex_};
     const TimePoint end = Clock::now() + budget;
     while (!unused_.empty() && Clock::now() < end) {
-        const auto [series, unused] = *unused_.begin();
-        unused_.erase(unused_.begin());
-        users_.erase(series);
-        unused.remove(unused.family, series);
+        const auto most = std::max_element(
+            unused_.begin(), unused_.end(), [](const auto& one, const auto& other) {
+                return one.second.series.size() < other.second.series.size();
+            });
+        auto& [family, waiting] = *most;
+        while (!waiting.series.empty() && Clock::now() < end) {
+            void* const series = *waiting.series.begin();
+            waiting.series.erase(waiting.series.begin());
+            users_.erase(series);
+            waiting.remove(family, series);
+        }
+        if (waiting.series.empty()) {
+            unused_.erase(most);
+        }
     }
+    return !unused_.empty();
 }
 
 std::string label_value(std::string_view text) {

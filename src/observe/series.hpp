@@ -11,11 +11,13 @@
 #include <prometheus/registry.h>
 
 #include <cstddef>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 namespace failover::observe {
@@ -27,9 +29,9 @@ namespace failover::observe {
 /// Threads    safe.
 class Families {
 public:
-    /// From this many series on, removed ones wait for sweep(): prometheus-cpp
-    /// searches a family from its beginning for each, so that ten thousand
-    /// endpoints that go at once would take seconds.
+    /// From this many series on, removed ones wait: prometheus-cpp searches a
+    /// family from its beginning for each, so that ten thousand endpoints that go
+    /// at once would take seconds.
     static constexpr std::size_t many = 4096;
 
     explicit Families(std::shared_ptr<prometheus::Registry> registry);
@@ -49,7 +51,10 @@ public:
         const std::lock_guard lock{mutex_};
         T& series = family.Add(labels, std::forward<Args>(args)...);
         if (++users_[&series] == 1) {
-            unused_.erase(&series);
+            const auto waiting = unused_.find(&family);
+            if (waiting != unused_.end()) {
+                waiting->second.series.erase(&series);
+            }
         }
         return series;
     }
@@ -61,26 +66,29 @@ public:
             return;
         }
         if (users_.size() >= many) {
-            unused_[&series] = {&family, [](void* from, void* what) {
-                                    auto* owner = static_cast<prometheus::Family<T>*>(from);
-                                    owner->Remove(static_cast<T*>(what));
-                                }};
+            Unused& waiting = unused_[&family];
+            waiting.series.insert(&series);
+            waiting.remove = [](void* from, void* what) {
+                static_cast<prometheus::Family<T>*>(from)->Remove(static_cast<T*>(what));
+            };
             return;
         }
         users_.erase(&series);
         family.Remove(&series);
     }
 
-    /// Removes series that wait for it, for about `budget` at most.
-    void sweep(Duration budget);
+    /// Removes series that wait for it, for about `budget` at most; true: some
+    /// still wait.
+    bool sweep(Duration budget);
 
 private:
     using Counters = prometheus::Family<prometheus::Counter>;
     using Gauges = prometheus::Family<prometheus::Gauge>;
     using Histograms = prometheus::Family<prometheus::Histogram>;
 
+    /// Of one family.
     struct Unused {
-        void* family = nullptr;
+        std::unordered_set<void*> series{};
         void (*remove)(void* family, void* series) = nullptr;
     };
 
@@ -89,7 +97,7 @@ private:
     std::shared_ptr<prometheus::Registry> registry_;
     std::mutex mutex_;
     std::unordered_map<void*, std::size_t> users_;
-    std::unordered_map<void*, Unused> unused_;
+    std::map<void*, Unused> unused_; // by family
 
 public:
     // Names of the first six are a contract; docs/metrics.md lists them all.

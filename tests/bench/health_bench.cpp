@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "http_bench.hpp"
+#include "memory.hpp"
 #include "pairs.hpp"
 #include "report.hpp"
 #include "servers.hpp"
@@ -8,12 +9,10 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
-#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <sys/resource.h>
 #include <thread>
-#include <unistd.h>
 #include <vector>
 
 namespace failover::bench {
@@ -29,14 +28,6 @@ Seconds cpu_time() {
         return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
     };
     return Seconds{seconds(usage.ru_utime) + seconds(usage.ru_stime)};
-}
-
-double resident_megabytes() {
-    std::ifstream statm{"/proc/self/statm"};
-    double size = 0;
-    double resident = 0;
-    statm >> size >> resident;
-    return resident * static_cast<double>(::sysconf(_SC_PAGESIZE)) / 1e6;
 }
 
 void allow_many_files() {

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 // bench [--quick] [--only NAME] [--json FILE]: measures, prints a table, exits 0 however the
 // numbers are. scripts/bench builds and runs it.
+#include "discovery_bench.hpp"
 #include "http_bench.hpp"
+#ifdef FAILOVER_BENCH_POSTGRES
+#include "postgres_bench.hpp"
+#endif
 #include "report.hpp"
 #include "row.hpp"
 
@@ -71,6 +75,11 @@ int main(int argc, char** argv) {
         std::vector<bench::Row> rows = pick_rows(options);
         append(rows, bench::run_http_bench(options.quick, wanted));
         append(rows, bench::run_health_bench(options.quick, wanted));
+#ifdef FAILOVER_BENCH_POSTGRES
+        append(rows, bench::run_postgres_bench(options.quick, wanted));
+#endif
+        append(rows, bench::run_consul_bench(options.quick, wanted));
+        append(rows, bench::run_churn_bench(options.quick, wanted));
         if (!options.json.empty()) {
             bench::write_json(options.json, rows);
         }

@@ -7,10 +7,12 @@
 #include "support/scripts.hpp"
 #include "support/tls_ca.hpp"
 #include <failover/base/error.hpp>
+#include <failover/failover.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -96,6 +98,42 @@ TEST(Consul, all_instances_are_listed_with_their_state_when_asked_for) {
         }
         return states == "bad unhealthy good healthy resting draining ";
     })) << watch.ids();
+}
+
+TEST(Consul, a_critical_instance_is_called_only_when_no_other_is_left) {
+    const ConsulAgent agent;
+    ScriptedServer good;
+    ScriptedServer bad;
+    bad.set_health(500); // what its check sees; calls it would answer
+    agent.add("good", good.port(), true);
+    agent.add("bad", bad.port(), true);
+    FailoverManager manager{
+        parse_config("logging: {providers: {console: {level: \"off\"}}}\nfailover:\n  services:\n"
+                     "    web: {provider: consul, address: \"" +
+                     agent.address() + "\", passing_only: false, health_check: {type: none}}\n")};
+    const auto listed_as = [&](const std::string& id, EndpointStatus status) {
+        return wait_until([&] {
+            const std::vector<Endpoint> all = manager.endpoints();
+            return std::any_of(all.begin(), all.end(), [&](const Endpoint& one) {
+                return one.id == id && one.status == status;
+            });
+        });
+    };
+    // No call has proved it yet.
+    ASSERT_TRUE(listed_as("good", EndpointStatus::unknown));
+    ASSERT_TRUE(listed_as("bad", EndpointStatus::unhealthy));
+    FailoverClient web = manager.client();
+    for (int i = 0; i < 20; ++i) {
+        EXPECT_EQ(web.get("/").endpoint().id, "good");
+    }
+    bad.set_health(200);
+    good.set_health(500);
+    ASSERT_TRUE(listed_as("good", EndpointStatus::unhealthy));
+    ASSERT_TRUE(listed_as("bad", EndpointStatus::unknown));
+    EXPECT_EQ(web.get("/").endpoint().id, "bad");
+    bad.set_health(500);
+    ASSERT_TRUE(listed_as("bad", EndpointStatus::unhealthy));
+    EXPECT_EQ(web.get("/").status(), 200) << "both answer, whatever Consul says";
 }
 
 TEST(Consul, the_last_instance_that_leaves_is_kept_for_a_while_and_then_believed_gone) {

@@ -7,6 +7,7 @@
 #include "wait_until.hpp"
 
 #include <charconv>
+#include <cstdint>
 #include <cstdio>
 #include <stdexcept>
 #include <string>
@@ -107,6 +108,7 @@ public:
         wait_until([this] { return !process_.running(); });
     }
 
+    [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
     [[nodiscard]] std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
     [[nodiscard]] std::string https_address() const {
         return "127.0.0.1:" + std::to_string(https_port_);

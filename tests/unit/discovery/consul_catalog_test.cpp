@@ -177,12 +177,13 @@ TEST(ConsulCatalog, fields_of_those_names_elsewhere_mean_nothing) {
     EXPECT_EQ(one.id, "a");
     EXPECT_EQ(host_port(one), "10.0.0.1:1");
     EXPECT_EQ(one.status, EndpointStatus::healthy);
-    EXPECT_EQ(one.metadata, (std::map<std::string, std::string>{{"node", "n1"}, {"datacenter", "dc1"}}));
+    EXPECT_EQ(one.metadata,
+              (std::map<std::string, std::string>{{"node", "n1"}, {"datacenter", "dc1"}}));
 }
 
 TEST(ConsulCatalog, reading_in_parts_reads_the_same) {
-    const std::string list = "[null," + instance(R"("ID":"a","Port":1)") + "," +
-                             instance(R"("ID":"b","Port":2)") + "]";
+    const std::string list =
+        "[null," + instance(R"("ID":"a","Port":1)") + "," + instance(R"("ID":"b","Port":2)") + "]";
     for (std::size_t part = 1; part < 5; ++part) {
         CatalogReader reader{list, {}};
         while (reader.read_some(part)) {
@@ -197,16 +198,15 @@ TEST(ConsulCatalog, a_long_list_leaves_the_thread_to_others_and_a_short_one_is_r
     const auto turns_of = [](int count) {
         std::string list = "[";
         for (int i = 0; i < count; ++i) {
-            list += (i > 0 ? "," : "") +
-                    instance(R"("ID":")" + std::to_string(i) + R"(","Port":1)");
+            list +=
+                (i > 0 ? "," : "") + instance(R"("ID":")" + std::to_string(i) + R"(","Port":1)");
         }
         list += "]";
         boost::asio::io_context context;
         std::optional<CatalogReading> reading;
-        boost::asio::co_spawn(context, read_health_service_in_turns(list, {}),
-                              [&](std::exception_ptr, CatalogReading done) {
-                                  reading = std::move(done);
-                              });
+        boost::asio::co_spawn(
+            context, read_health_service_in_turns(list, {}),
+            [&](std::exception_ptr, CatalogReading done) { reading = std::move(done); });
         std::size_t turns = 0;
         while (!reading && context.poll_one() > 0) {
             ++turns;

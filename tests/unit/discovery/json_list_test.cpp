@@ -2,10 +2,10 @@
 #include "discovery/json_list.hpp"
 
 #include <failover/base/rng.hpp>
-#include <nlohmann/json.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <string>
 #include <string_view>
@@ -56,7 +56,9 @@ TEST(JsonList, what_is_no_list_or_goes_on_behind_it_is_malformed) {
     using namespace std::string_literals;
     for (const std::string& text :
          {""s, "{}"s, "1"s, "["s, "[1"s, "[1,"s, "[1,]"s, "[,1]"s, "[1 2]"s, "[1]]"s, "[] x"s,
-          "[\"a"s, "[\"\\"s, "[{]"s, "[]\0"s, "[1\0]"s, "[\xEF\xBB\xBF" "1]"s}) {
+          "[\"a"s, "[\"\\"s, "[{]"s, "[]\0"s, "[1\0]"s,
+          "[\xEF\xBB\xBF"
+          "1]"s}) {
         EXPECT_FALSE(accepted(text)) << text;
     }
 }

@@ -5,6 +5,7 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -70,6 +71,13 @@ struct NoServiceMeter final : failover::ServiceMeter {
     void set_panic(bool) noexcept override {}
     void set_discovery_age(Duration) noexcept override {}
     void flush() noexcept override {}
+    bool sweep() noexcept override {
+        ++sweeps;
+        return sweeps_left > 0 && sweeps_left-- > 0;
+    }
+
+    std::atomic<int> sweeps{0};
+    std::atomic<int> sweeps_left{0}; // how often there is more
 };
 
 struct NoConnections final : failover::TransportState {
@@ -125,14 +133,16 @@ inline std::vector<Endpoint> listed(std::size_t count) {
 
 class Service {
 public:
-    explicit Service(ServiceConfig config, std::vector<Endpoint> list) {
+    /// `sweeps_left`: how often its meter says that there is more to sweep.
+    explicit Service(ServiceConfig config, std::vector<Endpoint> list, int sweeps_left = 0) {
+        meter->sweeps_left = sweeps_left;
         upstream =
             std::make_shared<Upstream>(Upstream::Parts{.executor = context.get_executor(),
                                                        .config = std::move(config),
                                                        .local_zone = "",
                                                        .alert_after = 1h,
                                                        .transport = transport,
-                                                       .meter = std::make_shared<NoServiceMeter>(),
+                                                       .meter = meter,
                                                        .events = events,
                                                        .on_unhealthy = nullptr,
                                                        .on_expired = nullptr,
@@ -190,6 +200,7 @@ public:
     asio::io_context context;
     std::shared_ptr<failover::EventHub> events = std::make_shared<failover::EventHub>();
     std::shared_ptr<FakeTransport> transport = std::make_shared<FakeTransport>();
+    std::shared_ptr<NoServiceMeter> meter = std::make_shared<NoServiceMeter>();
     std::shared_ptr<Upstream> upstream;
 };
 

@@ -243,4 +243,14 @@ TEST(Upstream, a_call_that_succeeds_is_when_an_endpoint_was_last_seen) {
     EXPECT_LE(ago, 10s);
 }
 
+TEST(Upstream, what_metrics_left_over_is_removed_long_before_the_next_second) {
+    ServiceConfig config = quiet();
+    config.health_check.enabled = false;
+    Service service{std::move(config), listed(1), 10};
+    const TimePoint start = Clock::now();
+    service.upstream->start();
+    EXPECT_TRUE(service.run_until([&] { return service.meter->sweeps > 10; }));
+    EXPECT_LT(Clock::now() - start, 4s) << "not one a second";
+}
+
 } // namespace upstream_test

@@ -177,21 +177,28 @@ inline void Upstream::apply_check(Target& target, CheckReport report, const Call
 }
 
 inline asio::awaitable<void> Upstream::run_ticks(std::shared_ptr<Upstream> self) {
+    constexpr Duration sweep_pause = std::chrono::milliseconds{40};
     const asio::any_io_executor executor = co_await asio::this_coro::executor;
+    TimePoint next;
     for (;;) {
         const auto wake = std::make_shared<Wake>(executor);
-        TimePoint next;
         {
             const std::lock_guard lock{self->mutex_};
             if (self->stopped_) {
                 co_return;
             }
             self->tick_wake_ = wake;
-            next = self->tick(Clock::now());
+            const TimePoint now = Clock::now();
+            if (std::exchange(self->tick_asked_, false) || now >= next) {
+                next = self->tick(now);
+            }
         }
         self->deliver();
         self->report_long_outages();
-        const Woken why = co_await wake->wait(next);
+        // Without the lock: it takes milliseconds.
+        const bool more = self->meter_->sweep();
+        const TimePoint until = more ? std::min(next, Clock::now() + sweep_pause) : next;
+        const Woken why = co_await wake->wait(until);
         if (why == Woken::aborted || why == Woken::cancelled) {
             co_return;
         }

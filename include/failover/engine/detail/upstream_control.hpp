@@ -178,6 +178,7 @@ inline void Upstream::work() {
             rebuild(Clock::now());
         }
         if (tick_wake_) {
+            tick_asked_ = true;
             tick_wake_->notify(); // deadlines may have moved
         }
     }
