@@ -66,6 +66,10 @@ SessionPool::Checkout SessionPool::checkout(SessionMode mode, TimePoint until, T
                 return made;
             }
             session = std::move(std::get<SessionPtr>(made));
+        } else if (session->stale()) { // asks the kernel: not with the lock held
+            session.reset();
+            forget();
+            continue;
         } else if (Clock::now() - session->idle_since() > options_.validate_after) {
             const TimePoint now = Clock::now();
             session->guard().arm(now, std::min(until, now + ping_limit));
@@ -132,7 +136,7 @@ SessionPool::SessionPtr SessionPool::take_idle(SessionMode mode, std::vector<Ses
         const auto place = found != idle_.rend() ? std::prev(found.base()) : std::prev(idle_.end());
         SessionPtr session = std::move(*place);
         idle_.erase(place);
-        if (usable(*session, now) && !session->stale()) {
+        if (usable(*session, now)) {
             return session;
         }
         --total_;
