@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "read_work.hpp"
 
+#include "direct_read.hpp"
+
 #include <array>
 #include <chrono>
 #include <utility>
@@ -33,8 +35,7 @@ ReadWork::ReadWork(detail::Database& database, const Statement& statement, const
 
 void ReadWork::run(Session& session, Node&, Progress& progress) {
     progress = {Work::read, true};
-    pqxx::nontransaction work{session.connection()};
-    result_ = exec_bound(work, statement_.sql, params_);
+    result_.emplace(exec_read(session, statement_.sql, params_));
 }
 
 bool ReadWork::fresh(const Node& node, TimePoint now) const {
@@ -49,8 +50,12 @@ bool ReadWork::fresh(const Node& node, TimePoint now) const {
 
 std::optional<std::size_t> ReadWork::pick(std::uint64_t excluded, TimePoint now) {
     const auto& nodes = database_.cluster().nodes();
-    std::array<ReadCandidate, most_nodes> candidates;
     const Node* const primary = database_.cluster().primary(now);
+    if (policy_ == ReadPolicy::primary && primary != nullptr && primary->usable() &&
+        (excluded >> primary->index & 1U) == 0) {
+        return primary->index; // as choose_read() would find
+    }
+    std::array<ReadCandidate, most_nodes> candidates;
     for (std::size_t i = 0; i < nodes.size(); ++i) {
         const Node& node = *nodes[i];
         const NodeRole role = node.role.load(std::memory_order_relaxed);
@@ -83,13 +88,13 @@ std::optional<std::size_t> ReadWork::pick_beside(std::uint64_t excluded, TimePoi
     return index;
 }
 
-Choice ReadWork::choose(std::uint64_t excluded, TimePoint until, CallControl& control) {
+Choice ReadWork::choose(std::uint64_t excluded, TimePoint until, CallControl& control,
+                        TimePoint& now) {
     if (!after_.empty()) {
-        return choose_after(excluded, until, control);
+        return choose_after(excluded, until, control, now);
     }
-    const TimePoint limit = std::min(until, Clock::now() + patience);
-    for (;;) {
-        const TimePoint now = Clock::now();
+    const TimePoint limit = std::min(until, time_after(now, patience));
+    for (;; now = Clock::now()) {
         if (const auto index = pick_beside(excluded, now)) {
             return Choice{.node = database_.cluster().nodes()[*index].get()};
         }
@@ -103,20 +108,24 @@ Choice ReadWork::choose(std::uint64_t excluded, TimePoint until, CallControl& co
 }
 
 /// A standby that has the token already, or soon; else the primary, which always has it.
-Choice ReadWork::choose_after(std::uint64_t excluded, TimePoint until, CallControl& control) {
+Choice ReadWork::choose_after(std::uint64_t excluded, TimePoint until, CallControl& control,
+                              TimePoint& now) {
     Cluster& cluster = database_.cluster();
     if (policy_ != ReadPolicy::primary) {
         const TimePoint limit =
-            std::min(until, Clock::now() + database_.config().reads.causal_wait);
-        if (Node* node = cluster.await_token(after_, excluded, limit, control)) {
+            std::min(until, time_after(now, database_.config().reads.causal_wait));
+        Node* const node = cluster.await_token(after_, excluded, limit, control);
+        now = Clock::now();
+        if (node != nullptr) {
             return Choice{.node = node};
         }
     }
     Cluster::DrainSlot slot;
     Cluster::NoPrimary why;
-    Node* primary = cluster.primary(Clock::now());
+    Node* primary = cluster.primary(now);
     if (primary == nullptr) {
         primary = cluster.await_primary(until, control, slot, why);
+        now = Clock::now();
     }
     if (primary == nullptr) {
         return Choice{.node = nullptr,

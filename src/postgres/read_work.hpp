@@ -15,14 +15,15 @@ public:
              const DbOptions& options, std::uint64_t seed,
              std::atomic<std::uint64_t>* taken = nullptr);
 
-    [[nodiscard]] Choice choose(std::uint64_t excluded, TimePoint until,
-                                CallControl& control) override;
+    [[nodiscard]] Choice choose(std::uint64_t excluded, TimePoint until, CallControl& control,
+                                TimePoint& now) override;
     void run(Session& session, Node& node, Progress& progress) override;
-    [[nodiscard]] pqxx::result& result() noexcept { return result_; }
+    /// After a run that succeeded.
+    [[nodiscard]] pqxx::result& result() noexcept { return *result_; }
 
 private:
-    [[nodiscard]] Choice choose_after(std::uint64_t excluded, TimePoint until,
-                                      CallControl& control);
+    [[nodiscard]] Choice choose_after(std::uint64_t excluded, TimePoint until, CallControl& control,
+                                      TimePoint& now);
     [[nodiscard]] std::optional<std::size_t> pick(std::uint64_t excluded, TimePoint now);
     [[nodiscard]] std::optional<std::size_t> pick_beside(std::uint64_t excluded, TimePoint now);
     [[nodiscard]] bool fresh(const Node& node, TimePoint now) const;
@@ -34,7 +35,7 @@ private:
     const ReadPolicy policy_;
     const std::optional<Duration> max_staleness_;
     SqlParams params_;
-    pqxx::result result_;
+    std::optional<pqxx::result> result_; // an empty one would allocate
     Rng rng_;
     std::atomic<std::uint64_t>* const taken_; // null: no other attempt runs beside this one
 };

@@ -11,10 +11,10 @@
 namespace failover::postgres {
 namespace {
 
-/// The server's limit for a call that has `left`: rounded up to one and a half of a power of two of
-/// milliseconds, so that calls of similar length share a setting and it rarely changes.
+/// The server's limit for a call that has `left`: doubled until it is enough, so that calls of
+/// similar length share a setting and it rarely changes.
 std::chrono::milliseconds rounded(Duration left) {
-    std::chrono::milliseconds limit{100};
+    auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(Session::shortest_limit);
     while (limit < left) {
         limit *= 2;
     }
@@ -42,12 +42,6 @@ void Session::on_notice(void* self, const PGresult* result) {
 
 std::optional<SqlFailure> Session::prepare(SessionMode mode, Duration timeout) {
     const std::chrono::milliseconds limit = rounded(timeout);
-    // A limit up to four times too long is left: the watchdog keeps the deadline, this only keeps
-    // the server from working on for long.
-    const bool fits = timeout <= statement_timeout_ && statement_timeout_ <= 4 * limit;
-    if (prepared_ && mode == mode_ && fits) {
-        return std::nullopt;
-    }
     const std::string sql = std::string{"SET default_transaction_read_only = "} +
                             (mode == SessionMode::read_only ? "on" : "off") +
                             "; SET statement_timeout = " + std::to_string(limit.count());

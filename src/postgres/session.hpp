@@ -6,6 +6,8 @@
 #include <failover/base/time.hpp>
 #include <failover/engine/watchdog.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -27,8 +29,15 @@ public:
     [[nodiscard]] Watchdog::Guard& guard() noexcept { return guard_; }
     [[nodiscard]] PGconn* raw() const noexcept { return connection_.raw(); }
 
-    /// Puts the session into `mode` and lets the server end statements after `timeout`; a round
-    /// trip when one of them is not so already. Armed by the caller. No value: done.
+    /// Is it in `mode`, and does the server end statements at about `timeout`?
+    [[nodiscard]] bool ready(SessionMode mode, Duration timeout) const noexcept {
+        // A limit a few times too long is left: the watchdog keeps the deadline, this only keeps
+        // the server from working on for long.
+        return prepared_ && mode == mode_ && timeout <= statement_timeout_ &&
+               statement_timeout_ <= 8 * std::max(timeout, shortest_limit / 2);
+    }
+    /// Puts the session into `mode` and lets the server end statements after `timeout`: a round
+    /// trip, unless ready(). Armed by the caller. No value: done.
     [[nodiscard]] std::optional<SqlFailure> prepare(SessionMode mode, Duration timeout);
     /// An empty statement and its answer: is the peer alive? Armed by the caller.
     [[nodiscard]] bool ping();
@@ -44,9 +53,21 @@ public:
     [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
     [[nodiscard]] TimePoint retire_at() const noexcept { return retire_at_; }
     [[nodiscard]] TimePoint idle_since() const noexcept { return idle_since_; }
-    void idle_from(TimePoint now) noexcept { idle_since_ = now; }
+    /// Was it this thread that used it last?
+    [[nodiscard]] bool mine() const noexcept { return user_ == this_thread(); }
+    void idle_from(TimePoint now) noexcept {
+        idle_since_ = now;
+        user_ = this_thread();
+    }
+
+    /// The server's limit is never shorter.
+    static constexpr Duration shortest_limit = std::chrono::milliseconds{100};
 
 private:
+    static const void* this_thread() noexcept {
+        thread_local const char mark = 0;
+        return &mark;
+    }
     static void on_notice(void* self, const PGresult* result);
 
     PqxxConnection connection_;
@@ -54,6 +75,7 @@ private:
     std::uint64_t generation_;
     TimePoint retire_at_;
     TimePoint idle_since_;
+    const void* user_ = nullptr;
     SessionMode mode_ = SessionMode::read_write;
     bool prepared_ = false;
     Duration statement_timeout_{};

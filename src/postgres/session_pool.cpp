@@ -11,6 +11,8 @@ namespace {
 
 /// How long an idle connection has for its sign of life.
 constexpr Duration ping_limit = std::chrono::seconds{1};
+/// How long after its last use a session is taken for alive when it only reads.
+constexpr Duration still_warm = std::chrono::milliseconds{100};
 /// too_many_connections: the server is well, and full.
 constexpr const char* no_slots = "53300";
 /// How long no further connection is asked for after that.
@@ -27,15 +29,15 @@ SessionPool::SessionPool(Conninfo info, PoolOptions options, Watchdog& dog, cons
       look_up_{std::move(look_up)},
       rng_{seed} {}
 
-SessionPool::Checkout SessionPool::checkout(SessionMode mode, TimePoint until, TimePoint deadline) {
+SessionPool::Checkout SessionPool::checkout(SessionMode mode, TimePoint until, TimePoint deadline,
+                                            TimePoint& now) {
     for (;;) {
         std::vector<SessionPtr> dead; // closed after the lock is released
         SessionPtr session;
         {
             std::unique_lock lock{mutex_};
-            session = take_idle(mode, dead);
-            const bool may_make =
-                total_ < limit(Clock::now()) && connecting_ < options_.max_connecting;
+            session = take_idle(mode, dead, now);
+            const bool may_make = total_ < limit(now) && connecting_ < options_.max_connecting;
             if (closed_) {
                 return Refusal::closed;
             }
@@ -46,7 +48,8 @@ SessionPool::Checkout SessionPool::checkout(SessionMode mode, TimePoint until, T
                 ++pending_;
                 static_cast<void>(freed_.wait_until(lock, std::min(until, look_again())));
                 --pending_;
-                if (Clock::now() >= until) {
+                now = Clock::now();
+                if (now >= until) {
                     return Refusal::timed_out;
                 }
                 continue;
@@ -66,27 +69,44 @@ SessionPool::Checkout SessionPool::checkout(SessionMode mode, TimePoint until, T
                 return made;
             }
             session = std::move(std::get<SessionPtr>(made));
-        } else if (session->stale()) { // asks the kernel: not with the lock held
+            now = Clock::now();
+        } else if (!alive(*session, mode, until, now)) {
             session.reset();
             forget();
             continue;
-        } else if (Clock::now() - session->idle_since() > options_.validate_after) {
-            const TimePoint now = Clock::now();
-            session->guard().arm(now, std::min(until, now + ping_limit));
-            const bool alive = session->ping();
-            if (!session->guard().disarm() || !alive) {
-                forget();
-                continue;
-            }
         }
-        if (std::optional<SqlFailure> failure = make_ready(*session, mode, until, deadline)) {
-            session.reset();
-            forget();
-            return *std::move(failure);
+        if (!session->ready(mode, deadline - now)) {
+            if (std::optional<SqlFailure> failure =
+                    make_ready(*session, mode, until, deadline, now)) {
+                session.reset();
+                forget();
+                return *std::move(failure);
+            }
         }
         in_use_.fetch_add(1, std::memory_order_relaxed);
         return session;
     }
+}
+
+/// A server that ended takes its sessions along. A read finds that out as quickly by itself, and is
+/// repeated elsewhere; a write would be in doubt.
+bool SessionPool::alive(Session& session, SessionMode mode, TimePoint until, TimePoint& now) const {
+    const Duration idle = now - session.idle_since();
+    if (mode == SessionMode::read_only && idle < still_warm) {
+        return true;
+    }
+    if (session.stale()) { // asks the kernel: not with the lock held
+        return false;
+    }
+    if (idle <= options_.validate_after) {
+        return true;
+    }
+    now = Clock::now();
+    session.guard().arm(now, std::min(until, now + ping_limit));
+    const bool answered = session.ping();
+    const bool in_time = session.guard().disarm();
+    now = Clock::now();
+    return answered && in_time;
 }
 
 /// Connections the pool may have: for a while fewer than configured, when the server had no more.
@@ -109,12 +129,15 @@ bool SessionPool::take_what_there_is() {
 }
 
 std::optional<SqlFailure> SessionPool::make_ready(Session& session, SessionMode mode,
-                                                  TimePoint until, TimePoint deadline) {
-    const TimePoint now = Clock::now();
+                                                  TimePoint until, TimePoint deadline,
+                                                  TimePoint& now) {
+    now = Clock::now();
     session.guard().arm(now, until);
     std::optional<SqlFailure> failure = session.prepare(mode, deadline - now);
-    if (!session.guard().disarm()) {
-        const bool late = Clock::now() >= until;
+    const bool in_time = session.guard().disarm();
+    now = Clock::now();
+    if (!in_time) {
+        const bool late = now >= until;
         failure = SqlFailure{
             .phase = Phase::handshaking,
             .sqlstate = {},
@@ -127,13 +150,10 @@ std::optional<SqlFailure> SessionPool::make_ready(Session& session, SessionMode 
 }
 
 /// The warmest idle session, rather one that is in `mode` already; null when there is none.
-SessionPool::SessionPtr SessionPool::take_idle(SessionMode mode, std::vector<SessionPtr>& dead) {
-    const TimePoint now = Clock::now();
+SessionPool::SessionPtr SessionPool::take_idle(SessionMode mode, std::vector<SessionPtr>& dead,
+                                               TimePoint now) {
     while (!idle_.empty()) {
-        auto found = std::find_if(idle_.rbegin(), idle_.rend(), [mode](const SessionPtr& one) {
-            return one->prepared() && one->mode() == mode;
-        });
-        const auto place = found != idle_.rend() ? std::prev(found.base()) : std::prev(idle_.end());
+        const auto place = choose_idle(mode, now);
         SessionPtr session = std::move(*place);
         idle_.erase(place);
         if (usable(*session, now)) {
@@ -143,6 +163,30 @@ SessionPool::SessionPtr SessionPool::take_idle(SessionMode mode, std::vector<Ses
         dead.push_back(std::move(session));
     }
     return nullptr;
+}
+
+/// Of those just used, the one that this thread had: its backend runs on the same core then, and
+/// under load nothing has to be woken on another one.
+std::vector<SessionPool::SessionPtr>::iterator SessionPool::choose_idle(SessionMode mode,
+                                                                        TimePoint now) {
+    auto best = idle_.end();
+    for (auto one = idle_.end(); one != idle_.begin();) {
+        --one;
+        const Session& session = **one;
+        if (!session.prepared() || session.mode() != mode) {
+            continue;
+        }
+        if (best == idle_.end()) {
+            best = one;
+        }
+        if (now - session.idle_since() >= still_warm) {
+            break;
+        }
+        if (session.mine()) {
+            return one;
+        }
+    }
+    return best != idle_.end() ? best : std::prev(idle_.end());
 }
 
 bool SessionPool::usable(const Session& session, TimePoint now) const noexcept {
@@ -187,9 +231,8 @@ SessionPool::Checkout SessionPool::make(TimePoint until) {
                                      now, now + lifetime);
 }
 
-void SessionPool::give_back(std::unique_ptr<Session> session, bool reusable) {
+void SessionPool::give_back(std::unique_ptr<Session> session, bool reusable, TimePoint now) {
     in_use_.fetch_sub(1, std::memory_order_relaxed);
-    const TimePoint now = Clock::now();
     session->idle_from(now);
     const bool keep = reusable && usable(*session, now);
     {

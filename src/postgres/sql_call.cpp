@@ -59,17 +59,18 @@ AttemptResult for_machine(const SqlVerdict& verdict, bool timed_out) noexcept {
 } // namespace
 
 Result<void> SqlCall::run(SqlWork& work) {
-    CallAction action = machine_.start(plan_.start);
-    for (;;) {
+    TimePoint now = plan_.start;
+    CallAction action = machine_.start(now);
+    for (;; now = Clock::now()) {
         if (const auto* next = std::get_if<StartAttempt>(&action)) {
-            action = start(work, *next);
+            action = start(work, *next, now);
+            if (const auto* finish = std::get_if<Finish>(&action); finish && finish->answered()) {
+                return {};
+            }
         } else if (const auto* until = std::get_if<WaitUntil>(&action)) {
             const bool rested = database_.cluster().sleep(until->when, control_);
             action = rested ? machine_.on_timer(Clock::now()) : machine_.on_cancel(Clock::now());
         } else if (const auto* finish = std::get_if<Finish>(&action)) {
-            if (finish->answered()) {
-                return {};
-            }
             return conclude(*finish);
         } else {
             action = machine_.on_timer(Clock::now()); // nothing runs beside this thread
@@ -77,13 +78,12 @@ Result<void> SqlCall::run(SqlWork& work) {
     }
 }
 
-CallAction SqlCall::start(SqlWork& work, const StartAttempt& start) {
+CallAction SqlCall::start(SqlWork& work, const StartAttempt& start, TimePoint now) {
     std::uint64_t excluded = 0;
     for (const void* tried : machine_.excluded()) {
         excluded |= std::uint64_t{1} << static_cast<const Node*>(tried)->index;
     }
-    const Choice choice = work.choose(excluded, plan_.deadline, control_);
-    const TimePoint now = Clock::now();
+    const Choice choice = work.choose(excluded, plan_.deadline, control_, now);
     if (choice.node == nullptr) {
         if (control_.aborted()) {
             return machine_.on_cancel(now);
@@ -99,7 +99,7 @@ CallAction SqlCall::start(SqlWork& work, const StartAttempt& start) {
     if (std::holds_alternative<Finish>(picked)) {
         return picked;
     }
-    const Attempt ended = attempt(work, *choice.node, start.attempt_deadline);
+    const Attempt ended = attempt(work, *choice.node, start.attempt_deadline, now);
     if (ended.verdict.outcome != CallOutcome::ok) {
         log(*choice.node, ended, now);
         last_ = ended.failure;
@@ -110,13 +110,15 @@ CallAction SqlCall::start(SqlWork& work, const StartAttempt& start) {
     if (ended.result.verdict.fault == FaultKind::cancelled) {
         static_cast<void>(machine_.on_cancel(Clock::now()));
     }
-    return machine_.on_attempt_done(start.attempt, ended.result, Clock::now(), rng_);
+    const TimePoint done = ended.ended != TimePoint{} ? ended.ended : Clock::now();
+    return machine_.on_attempt_done(start.attempt, ended.result, done, rng_);
 }
 
-SqlCall::Attempt SqlCall::attempt(SqlWork& work, Node& node, TimePoint until) {
+SqlCall::Attempt SqlCall::attempt(SqlWork& work, Node& node, TimePoint until, TimePoint now) {
     const TimePoint wait_until =
-        std::min(until, Clock::now() + database_.config().pool.checkout_timeout);
-    SessionPool::Checkout checkout = node.pool.checkout(work.mode(), wait_until, plan_.deadline);
+        std::min(until, time_after(now, database_.config().pool.checkout_timeout));
+    SessionPool::Checkout checkout =
+        node.pool.checkout(work.mode(), wait_until, plan_.deadline, now);
     if (const auto* refusal = std::get_if<SessionPool::Refusal>(&checkout)) {
         return refused(*refusal);
     }
@@ -129,10 +131,10 @@ SqlCall::Attempt SqlCall::attempt(SqlWork& work, Node& node, TimePoint until) {
         Progress progress;
         std::optional<SqlFailure> failure;
         try {
-            failure = run_once(work, *session, node, until, progress);
+            failure = run_once(work, *session, node, until, now, progress);
         } catch (...) { // the caller's own
             const bool intact = session->guard().disarm() && !session->broken();
-            node.pool.give_back(std::move(session), intact);
+            node.pool.give_back(std::move(session), intact, Clock::now());
             throw;
         }
         if (!failure) {
@@ -148,15 +150,18 @@ SqlCall::Attempt SqlCall::attempt(SqlWork& work, Node& node, TimePoint until) {
             break;
         }
         failed.reset();
+        now = Clock::now();
     }
+    now = Clock::now();
     const bool reusable =
         !session->broken() && !session->in_transaction() &&
         !(failed && (failed->verdict.drop_connection || failed->failure.timed_out));
-    node.pool.give_back(std::move(session), reusable);
+    node.pool.give_back(std::move(session), reusable, now);
     if (!failed) {
         Attempt done;
         done.result.verdict = {OutcomeClass::success, FaultKind::none};
         done.result.has_response = true;
+        done.ended = now;
         return done;
     }
     // Only once the connection is back: the resolver needs one too.
@@ -176,10 +181,10 @@ SqlCall::Attempt SqlCall::attempt(SqlWork& work, Node& node, TimePoint until) {
 }
 
 std::optional<SqlFailure> SqlCall::run_once(SqlWork& work, Session& session, Node& node,
-                                            TimePoint until, Progress& progress) {
+                                            TimePoint until, TimePoint now, Progress& progress) {
     static_cast<void>(session.take_notice());
     AbortSession abort{session.guard()};
-    session.guard().arm(Clock::now(), until);
+    session.guard().arm(now, until);
     const Waiting waiting{control_, abort};
     std::optional<SqlFailure> failure;
     if (!waiting.entered()) {

@@ -75,9 +75,10 @@ TransactionWork::TransactionWork(detail::Database& database, const Body& body,
                         .hedge_after = {}},
               seed} {}
 
-Choice TransactionWork::choose(std::uint64_t excluded, TimePoint until, CallControl& control) {
-    return options_.read_only ? reader_.choose(excluded, until, control)
-                              : writer_.choose(excluded, until, control);
+Choice TransactionWork::choose(std::uint64_t excluded, TimePoint until, CallControl& control,
+                               TimePoint& now) {
+    return options_.read_only ? reader_.choose(excluded, until, control, now)
+                              : writer_.choose(excluded, until, control, now);
 }
 
 void TransactionWork::run(Session& session, Node& node, Progress& progress) {
@@ -158,10 +159,12 @@ InDoubtDecision TransactionWork::resolve(const Node& before, TimePoint until,
         if (primary == nullptr) {
             break;
         }
-        SessionPool::Checkout checkout = primary->pool.checkout(SessionMode::read_write, end, end);
+        TimePoint now = Clock::now();
+        SessionPool::Checkout checkout =
+            primary->pool.checkout(SessionMode::read_write, end, end, now);
         if (auto* session = std::get_if<std::unique_ptr<Session>>(&checkout)) {
             Session& live = **session;
-            live.guard().arm(Clock::now(), std::min(end, Clock::now() + look_limit));
+            live.guard().arm(now, std::min(end, now + look_limit));
             bool intact = true;
             InDoubtEvidence evidence{.same_timeline = true};
             try {
@@ -171,7 +174,7 @@ InDoubtDecision TransactionWork::resolve(const Node& before, TimePoint until,
                 intact = !live.broken() && !live.in_transaction();
             }
             intact = live.guard().disarm() && intact;
-            primary->pool.give_back(std::move(*session), intact);
+            primary->pool.give_back(std::move(*session), intact, Clock::now());
             if (token_.empty() && !evidence.same_timeline) {
                 break; // its number means nothing after a promotion
             }
