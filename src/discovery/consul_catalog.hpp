@@ -2,7 +2,7 @@
 #pragma once
 
 #include "consul_entry_reader.hpp"
-#include "json_list.hpp"
+#include <failover/discovery/json_list.hpp>
 #include <failover/endpoint/endpoint.hpp>
 
 #include <boost/asio/awaitable.hpp>

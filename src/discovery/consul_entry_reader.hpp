@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "consul_entry.hpp"
+#include "json_text.hpp"
 #include <failover/base/attempt_log.hpp>
+#include <failover/discovery/consul/entry.hpp>
 
 #include <nlohmann/json.hpp>
 

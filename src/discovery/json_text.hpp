@@ -2,6 +2,7 @@
 #pragma once
 
 #include <failover/base/attempt_log.hpp>
+#include <failover/discovery/json_type.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -11,19 +12,6 @@
 #include <string_view>
 
 namespace failover::discovery {
-
-enum class JsonType { null, boolean, number, string, array, object };
-
-[[nodiscard]] constexpr const char* to_string(JsonType type) noexcept {
-    constexpr const char* names[] = {"null", "boolean", "number", "string", "array", "object"};
-    return names[static_cast<std::size_t>(type)];
-}
-
-/// Why a value of another type than `expected` is an error.
-[[nodiscard]] inline std::string mismatch_text(std::string_view label, const char* found,
-                                               const char* expected) {
-    return std::string{label} + ": expected " + expected + ", found " + found;
-}
 
 /// A parsed document, or why there is none.
 struct ParsedJson {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include "discovery/json_list.hpp"
-
 #include <failover/base/rng.hpp>
+#include <failover/discovery/json_list.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "json_text.hpp"
+#include <failover/discovery/json_type.hpp>
 
 #include <algorithm>
 #include <cstddef>
