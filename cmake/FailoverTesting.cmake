@@ -51,7 +51,7 @@ function(failover_register_suites target label timeout)
   endif()
 endfunction()
 
-# A program that has the machine to itself, because it measures time or runs load.
+# A program that measures time or runs load: never beside another one.
 function(failover_register_program name label timeout)
   add_test(NAME ${FAILOVER_TEST_PREFIX}${name} COMMAND ${ARGN})
   set_tests_properties(${FAILOVER_TEST_PREFIX}${name} PROPERTIES

@@ -35,6 +35,7 @@ void read_reads(YamlReader& reader, LoadState& state, DatabaseReadOptions& reads
     reader.number("max_staleness_bytes", reads.max_staleness_bytes);
     reader.flag("allow_unknown_staleness", reads.allow_unknown_staleness);
     reader.time("causal_wait", reads.causal_wait);
+    reader.number("prepare_after", reads.prepare_after);
     YamlReader hedge{reader.section("hedge"), reader.path_of("hedge"), state};
     Duration after = Duration::min();
     hedge.time("after", after);

@@ -5,8 +5,8 @@
 
 namespace failover::observe {
 
-/// The page at "/": asks /api/v1/status and /api/v1/events once a second. Everything it shows is set
-/// as text, so that a name from discovery cannot become markup.
+/// The page at "/": asks /api/v1/status and /api/v1/events once a second. Everything it shows is
+/// set as text, so that a name from discovery cannot become markup.
 inline constexpr std::string_view admin_page = R"html(<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>failover</title>
 <meta name="viewport" content="width=device-width,initial-scale=1">

@@ -57,9 +57,7 @@ public:
             series->Set(role == gauges.role ? 1 : 0);
         }
     }
-    void check(bool passed, Duration took) {
-        (passed ? passed_ : failed_)->Observe(seconds(took));
-    }
+    void check(bool passed, Duration took) { (passed ? passed_ : failed_)->Observe(seconds(took)); }
 
 private:
     static prometheus::Labels labels(const std::string& id) {
@@ -71,9 +69,8 @@ private:
         return all;
     }
     static prometheus::Labels check_labels(const std::string& id, const char* result) {
-        return {{"service", "database"},
-                {"endpoint", observe::label_value(id)},
-                {"result", result}};
+        return {
+            {"service", "database"}, {"endpoint", observe::label_value(id)}, {"result", result}};
     }
 
     Gauge up_;
@@ -103,9 +100,15 @@ public:
     void hedge() noexcept override { hedges_->Increment(); }
     void in_doubt(Doubt doubt) noexcept override {
         switch (doubt) {
-            case Doubt::committed: committed_->Increment(); break;
-            case Doubt::not_committed: not_committed_->Increment(); break;
-            case Doubt::undecided: undecided_->Increment(); break;
+            case Doubt::committed:
+                committed_->Increment();
+                break;
+            case Doubt::not_committed:
+                not_committed_->Increment();
+                break;
+            case Doubt::undecided:
+                undecided_->Increment();
+                break;
         }
     }
     void failover() noexcept override { failovers_->Increment(); }
@@ -139,8 +142,8 @@ private:
     Counter executions_failed_{families_, families_->database_executions_failed, labels()};
     Histogram query_duration_{families_, families_->database_duration, labels("verb", "query"),
                               duration_bounds};
-    Histogram execution_duration_{families_, families_->database_duration,
-                                  labels("verb", "exec"), duration_bounds};
+    Histogram execution_duration_{families_, families_->database_duration, labels("verb", "exec"),
+                                  duration_bounds};
     Counter retries_{families_, families_->database_retries, labels()};
     Counter hedges_{families_, families_->database_hedges, labels()};
     Counter committed_{families_, families_->database_in_doubt, labels("result", "committed")};

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "series.hpp"
-
 #include <failover/base/metrics.hpp>
 
 #include <memory>

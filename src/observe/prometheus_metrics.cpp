@@ -26,8 +26,9 @@ using CounterSeries = observe::Series<prometheus::Counter>;
 using GaugeSeries = observe::Series<prometheus::Gauge>;
 using HistogramSeries = observe::Series<prometheus::Histogram>;
 
-/// Of each second, for removing series while there are very many.
+/// For removing series while there are very many: so long at a time, and so long between two.
 constexpr Duration sweep_portion = std::chrono::milliseconds{4};
+constexpr Duration sweep_rest = std::chrono::milliseconds{36};
 
 double seconds(Duration duration) {
     return std::chrono::duration<double>(duration).count();
@@ -178,7 +179,7 @@ public:
         const std::lock_guard lock{mutex_};
         counts_->flush(*durations_);
     }
-    bool sweep() noexcept override { return families_->sweep(sweep_portion); }
+    bool sweep() noexcept override { return families_->sweep(sweep_portion, sweep_rest); }
 
 private:
     /// Forgets meters that are gone, once there may be as many as there were
@@ -237,10 +238,10 @@ public:
             for (const std::weak_ptr<ServiceMeter>& service : services_) {
                 if (const std::shared_ptr<ServiceMeter> alive = service.lock()) {
                     alive->flush();
-                    alive->sweep();
                 }
             }
         }
+        families_->sweep(sweep_portion, Duration::zero());
         return prometheus::TextSerializer{}.Serialize(families_->registry().Collect());
     }
 

@@ -60,8 +60,8 @@ Families::Families(std::shared_ptr<prometheus::Registry> registry)
                           "How long the provider has not answered; 0 while it does.")},
       database_queries_success{counter(*registry_, "database_queries_success_total",
                                        "Reads of a database that were answered.")},
-      database_queries_failed{counter(*registry_, "database_queries_failed_total",
-                                      "Reads of a database that failed.")},
+      database_queries_failed{
+          counter(*registry_, "database_queries_failed_total", "Reads of a database that failed.")},
       database_executions_success{counter(*registry_, "database_executions_success_total",
                                           "Writes and transactions that succeeded.")},
       database_executions_failed{counter(*registry_, "database_executions_failed_total",
@@ -76,8 +76,8 @@ Families::Families(std::shared_ptr<prometheus::Registry> registry)
                                 "Commits whose answer was lost, by what they came to.")},
       database_failovers{counter(*registry_, "failover_database_failovers_total",
                                  "Times a primary was found after there was none, or another.")},
-      database_waiting_writes{gauge(*registry_, "failover_database_waiting_writes",
-                                    "Writes that wait for a primary.")},
+      database_waiting_writes{
+          gauge(*registry_, "failover_database_waiting_writes", "Writes that wait for a primary.")},
       database_node_up{gauge(*registry_, "failover_database_node_up",
                              "1 while the node answers its probes, else 0.")},
       database_node_role{gauge(*registry_, "failover_database_node_role",
@@ -88,18 +88,31 @@ Families::Families(std::shared_ptr<prometheus::Registry> registry)
                                  "Connections to a node, and calls that wait for one.")} {}
 
 Families::~Families() {
-    for (auto* family : {&endpoint_unhealthy, &endpoint_healthy, &requests_success,
-                         &requests_failed, &attempts, &retries, &retries_denied, &hedges,
-                         &fallbacks, &failovers, &ejections, &breaker_opened,
-                         &database_queries_success, &database_queries_failed,
-                         &database_executions_success, &database_executions_failed,
-                         &database_retries, &database_hedges, &database_in_doubt,
+    for (auto* family : {&endpoint_unhealthy,
+                         &endpoint_healthy,
+                         &requests_success,
+                         &requests_failed,
+                         &attempts,
+                         &retries,
+                         &retries_denied,
+                         &hedges,
+                         &fallbacks,
+                         &failovers,
+                         &ejections,
+                         &breaker_opened,
+                         &database_queries_success,
+                         &database_queries_failed,
+                         &database_executions_success,
+                         &database_executions_failed,
+                         &database_retries,
+                         &database_hedges,
+                         &database_in_doubt,
                          &database_failovers}) {
         registry_->Remove(*family);
     }
-    for (auto* family : {&endpoint_up, &endpoints, &panic, &discovery_age,
-                         &database_waiting_writes, &database_node_up, &database_node_role,
-                         &database_staleness, &database_connections}) {
+    for (auto* family :
+         {&endpoint_up, &endpoints, &panic, &discovery_age, &database_waiting_writes,
+          &database_node_up, &database_node_role, &database_staleness, &database_connections}) {
         registry_->Remove(*family);
     }
     registry_->Remove(check_duration);
@@ -158,9 +171,16 @@ void Families::release(Families* families) noexcept {
 
 /// One family after the other, the one with the most first: searching it again is ten times as
 /// quick while it is in the processor's cache.
-bool Families::sweep(Duration budget) {
-    const std::lock_guard lock{mutex_};
-    const TimePoint end = Clock::now() + budget;
+bool Families::sweep(Duration budget, Duration rest) {
+    const std::unique_lock lock{mutex_, std::try_to_lock};
+    if (!lock) {
+        return true;
+    }
+    const TimePoint now = Clock::now();
+    if (now - swept_ < rest) {
+        return !unused_.empty();
+    }
+    const TimePoint end = now + budget;
     while (!unused_.empty() && Clock::now() < end) {
         const auto most = std::max_element(
             unused_.begin(), unused_.end(), [](const auto& one, const auto& other) {
@@ -177,6 +197,7 @@ bool Families::sweep(Duration budget) {
             unused_.erase(most);
         }
     }
+    swept_ = Clock::now();
     return !unused_.empty();
 }
 

@@ -77,9 +77,10 @@ public:
         family.Remove(&series);
     }
 
-    /// Removes series that wait for it, for about `budget` at most; true: some
-    /// still wait.
-    bool sweep(Duration budget);
+    /// Removes series that wait for it, for about `budget`, unless the last time was
+    /// less than `rest` ago or somebody does so just now: all services of all
+    /// managers on one registry share this. True: some still wait.
+    bool sweep(Duration budget, Duration rest);
 
 private:
     using Counters = prometheus::Family<prometheus::Counter>;
@@ -98,6 +99,7 @@ private:
     std::mutex mutex_;
     std::unordered_map<void*, std::size_t> users_;
     std::map<void*, Unused> unused_; // by family
+    TimePoint swept_{};
 
 public:
     // Names of the first six are a contract; docs/metrics.md lists them all.

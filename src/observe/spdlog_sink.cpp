@@ -16,24 +16,36 @@ namespace {
 
 spdlog::level::level_enum to_spdlog(LogLevel level) {
     switch (level) {
-        case LogLevel::trace: return spdlog::level::trace;
-        case LogLevel::debug: return spdlog::level::debug;
-        case LogLevel::info: return spdlog::level::info;
-        case LogLevel::warn: return spdlog::level::warn;
-        case LogLevel::error: return spdlog::level::err;
-        case LogLevel::critical: return spdlog::level::critical;
+        case LogLevel::trace:
+            return spdlog::level::trace;
+        case LogLevel::debug:
+            return spdlog::level::debug;
+        case LogLevel::info:
+            return spdlog::level::info;
+        case LogLevel::warn:
+            return spdlog::level::warn;
+        case LogLevel::error:
+            return spdlog::level::err;
+        case LogLevel::critical:
+            return spdlog::level::critical;
     }
     return spdlog::level::info;
 }
 
 const char* name_of(LogLevel level) {
     switch (level) {
-        case LogLevel::trace: return "trace";
-        case LogLevel::debug: return "debug";
-        case LogLevel::info: return "info";
-        case LogLevel::warn: return "warn";
-        case LogLevel::error: return "error";
-        case LogLevel::critical: return "critical";
+        case LogLevel::trace:
+            return "trace";
+        case LogLevel::debug:
+            return "debug";
+        case LogLevel::info:
+            return "info";
+        case LogLevel::warn:
+            return "warn";
+        case LogLevel::error:
+            return "error";
+        case LogLevel::critical:
+            return "critical";
     }
     return "info";
 }
@@ -88,7 +100,8 @@ LogLevel level_of(EventKind kind) {
     switch (kind) {
         case EventKind::alert:
         case EventKind::split_brain_started:
-        case EventKind::node_foreign: return LogLevel::error;
+        case EventKind::node_foreign:
+            return LogLevel::error;
         case EventKind::endpoint_refused:
         case EventKind::discovery_warning:
         case EventKind::endpoint_unhealthy:
@@ -101,8 +114,10 @@ LogLevel level_of(EventKind kind) {
         case EventKind::primary_changed:
         case EventKind::node_fenced:
         case EventKind::commit_in_doubt:
-        case EventKind::config_rejected: return LogLevel::warn;
-        case EventKind::breaker_half_open: return LogLevel::debug;
+        case EventKind::config_rejected:
+            return LogLevel::warn;
+        case EventKind::breaker_half_open:
+            return LogLevel::debug;
         case EventKind::endpoint_added:
         case EventKind::endpoint_removed:
         case EventKind::endpoint_healthy:
@@ -115,7 +130,8 @@ LogLevel level_of(EventKind kind) {
         case EventKind::split_brain_ended:
         case EventKind::writes_paused:
         case EventKind::writes_resumed:
-        case EventKind::config_reloaded: return LogLevel::info;
+        case EventKind::config_reloaded:
+            return LogLevel::info;
     }
     return LogLevel::info;
 }

@@ -11,8 +11,8 @@
 
 namespace failover {
 
-/// Log lines through spdlog: the user's logger when there is one, else one of our own that writes to
-/// stderr as `logging` says. Nothing is registered globally, so managers do not meet.
+/// Log lines through spdlog: the user's logger when there is one, else one of our own that writes
+/// to stderr as `logging` says. Nothing is registered globally, so managers do not meet.
 [[nodiscard]] std::shared_ptr<LogSink> make_log_sink(const LoggingConfig& config,
                                                      const SelfConfig& self,
                                                      std::shared_ptr<spdlog::logger> user_logger);

@@ -11,6 +11,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <utility>
 
@@ -26,6 +27,36 @@ struct AsyncCall {
     std::function<Result<T>(detail::Database&, CallControl&)> work;
     std::optional<Result<T>> result;
     std::exception_ptr thrown;
+
+    /// Whom to wake; null once nobody waits. The worker never owns it: it would then be the last to
+    /// let it go, perhaps when the caller's context is gone.
+    std::mutex mutex;
+    Wake* waiting = nullptr;
+
+    void wake() noexcept {
+        const std::lock_guard lock{mutex};
+        if (waiting != nullptr) {
+            waiting->notify();
+        }
+    }
+};
+
+/// For as long as the coroutine that waits exists.
+template <class T>
+class AwaitedCall {
+public:
+    AwaitedCall(std::shared_ptr<AsyncCall<T>> call, Wake& wake) : call_{std::move(call)} {
+        call_->waiting = &wake;
+    }
+    AwaitedCall(const AwaitedCall&) = delete;
+    AwaitedCall& operator=(const AwaitedCall&) = delete;
+    ~AwaitedCall() {
+        const std::lock_guard lock{call_->mutex};
+        call_->waiting = nullptr;
+    }
+
+private:
+    std::shared_ptr<AsyncCall<T>> call_;
 };
 
 /// Runs `work` on a worker thread. `reads`: given up, it was certainly not executed.
@@ -40,14 +71,15 @@ asio::awaitable<Result<T>> on_worker(
     call->work = std::move(work);
     const asio::any_io_executor executor = co_await asio::this_coro::executor;
     const auto wake = std::make_shared<Wake>(executor);
-    auto task = [call, wake] {
+    const AwaitedCall<T> awaited{call, *wake};
+    auto task = [call] {
         try {
             call->result.emplace(call->work(*call->database, call->entry.control()));
         } catch (...) {
             call->thrown = std::current_exception();
         }
         call->work = nullptr; // what it holds goes before the caller goes on
-        wake->notify();
+        call->wake();
     };
     if (!database->workers().run(std::move(task))) {
         co_return database->fail(Errc::queue_full,

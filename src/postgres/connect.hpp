@@ -28,6 +28,8 @@ struct SqlFailure {
     bool timed_out = false;
     /// The connection is lost, or as good as.
     bool broken = false;
+    /// The server called it an ERROR: the session stands, whatever the code's class.
+    bool session_goes_on = false;
 };
 
 /// How a connection attempt that is under way goes on.

@@ -108,7 +108,8 @@ void Database::make_cluster(const AttachmentParts& parts) {
             .max_connecting = config_.pool.max_connecting,
             .connect_timeout = config_.pool.connect_timeout,
             .max_lifetime = config_.pool.max_lifetime,
-            .idle_timeout = config_.pool.idle_timeout};
+            .idle_timeout = config_.pool.idle_timeout,
+            .prepare_after = config_.reads.prepare_after};
         postgres::Conninfo info =
             postgres::parse_conninfo(node, "database.providers.postgresql." + id + ".url");
         postgres::LookUp resolve = [resolver = resolver_, host = info.host](TimePoint until) {
@@ -261,11 +262,13 @@ Result<pqxx::result> Database::write(const Statement& statement, const DbOptions
 Result<void> Database::transaction(const std::function<void(pqxx::work&)>& body,
                                    const TransactionOptions& options, CallControl& control) {
     CallPlan plan = this->plan(options.deadline, options.max_retries);
+    const TimePoint begun = plan.start;
     plan.idempotent = options.read_only;
     if (!options.read_only && options.exactly_once.value_or(config_.writes.exactly_once)) {
         if (Result<void> kept = keep_commit_log(options, control); !kept) {
             return kept;
         }
+        plan.start = Clock::now(); // that took a while; the deadline stays
     }
     std::optional<WriteMark> mark;
     if (!options.read_only) {
@@ -276,7 +279,7 @@ Result<void> Database::transaction(const std::function<void(pqxx::work&)>& body,
     postgres::SqlCall call{*this, plan, control};
     Result<void> ended = call.run(work);
     meter_->execution(ended ? DatabaseMeter::End::ok : DatabaseMeter::End::failed,
-                      Clock::now() - plan.start);
+                      Clock::now() - begun);
     return ended;
 }
 

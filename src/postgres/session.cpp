@@ -23,13 +23,13 @@ std::chrono::milliseconds rounded(Duration left) {
 
 } // namespace
 
-Session::Session(PgHandle handle, Watchdog& dog, const void* node, std::uint64_t generation,
-                 TimePoint now, TimePoint retire_at)
+Session::Session(PgHandle handle, const SessionOptions& options, Watchdog& dog, const void* node)
     : connection_{std::move(handle)},
       guard_{dog, PQsocket(connection_.raw()), node},
-      generation_{generation},
-      retire_at_{retire_at},
-      idle_since_{now} {
+      generation_{options.generation},
+      retire_at_{options.retire_at},
+      idle_since_{options.now},
+      statements_{options.prepare_after} {
     PQsetNoticeReceiver(connection_.raw(), &Session::on_notice, this);
 }
 

@@ -5,6 +5,7 @@
 #include "pqxx_connection.hpp"
 #include <failover/base/time.hpp>
 #include <failover/engine/watchdog.hpp>
+#include <failover/role/statement_cache.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -18,15 +19,24 @@ namespace failover::postgres {
 /// refused by the server when they write, so that repeating them is always safe.
 enum class SessionMode { read_only, read_write };
 
+struct SessionOptions {
+    /// Of the pool, when it was made.
+    std::uint64_t generation = 0;
+    TimePoint now{};
+    TimePoint retire_at{};
+    /// StatementCache's.
+    std::uint32_t prepare_after = 0;
+};
+
 /// One established connection of a pool.
 /// Threads    one at a time; Guard::cut() from any.
 class Session {
 public:
-    Session(PgHandle handle, Watchdog& dog, const void* node, std::uint64_t generation,
-            TimePoint now, TimePoint retire_at);
+    Session(PgHandle handle, const SessionOptions& options, Watchdog& dog, const void* node);
 
     [[nodiscard]] PqxxBase& connection() noexcept { return connection_.get(); }
     [[nodiscard]] Watchdog::Guard& guard() noexcept { return guard_; }
+    [[nodiscard]] StatementCache& statements() noexcept { return statements_; }
     [[nodiscard]] PGconn* raw() const noexcept { return connection_.raw(); }
 
     /// Is it in `mode`, and does the server end statements at about `timeout`?
@@ -80,6 +90,7 @@ private:
     bool prepared_ = false;
     Duration statement_timeout_{};
     std::string notice_;
+    StatementCache statements_;
 };
 
 } // namespace failover::postgres

@@ -4,6 +4,7 @@
 #include <boost/asio/error.hpp>
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 namespace failover::postgres {
@@ -50,6 +51,9 @@ SessionPool::Checkout SessionPool::checkout(SessionMode mode, TimePoint until, T
                 --pending_;
                 now = Clock::now();
                 if (now >= until) {
+                    if (!idle_.empty() && pending_ > 0) {
+                        freed_.notify_one(); // the one this was woken for
+                    }
                     return Refusal::timed_out;
                 }
                 continue;
@@ -73,6 +77,9 @@ SessionPool::Checkout SessionPool::checkout(SessionMode mode, TimePoint until, T
         } else if (!alive(*session, mode, until, now)) {
             session.reset();
             forget();
+            if (now >= until) {
+                return Refusal::timed_out;
+            }
             continue;
         }
         if (!session->ready(mode, deadline - now)) {
@@ -227,8 +234,19 @@ SessionPool::Checkout SessionPool::make(TimePoint until) {
         return std::move(*failure);
     }
     const TimePoint now = Clock::now();
-    return std::make_unique<Session>(std::move(std::get<PgHandle>(made)), dog_, node_, generation,
-                                     now, now + lifetime);
+    try {
+        return std::make_unique<Session>(
+            std::move(std::get<PgHandle>(made)),
+            SessionOptions{generation, now, now + lifetime, options_.prepare_after}, dog_, node_);
+    } catch (const std::exception& error) { // libpqxx refuses servers that are too old
+        forget();
+        return SqlFailure{.phase = Phase::handshaking,
+                          .sqlstate = {},
+                          .cause = make_error_code(Errc::query_failed),
+                          .text = error.what(),
+                          .timed_out = false,
+                          .broken = true};
+    }
 }
 
 void SessionPool::give_back(std::unique_ptr<Session> session, bool reusable, TimePoint now) {

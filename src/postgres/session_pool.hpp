@@ -39,6 +39,8 @@ struct PoolOptions {
     /// Age at which a connection is replaced; less up to a tenth, so that they do not all at once.
     Duration max_lifetime = std::chrono::minutes{30};
     Duration idle_timeout = std::chrono::minutes{10};
+    /// Plain uses of a reading statement before a session prepares it; 0: never.
+    std::uint32_t prepare_after = 5;
     /// An idle connection is asked for a sign of life when it was idle for longer.
     Duration validate_after = std::chrono::milliseconds{500};
 };

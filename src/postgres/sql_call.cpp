@@ -127,13 +127,20 @@ SqlCall::Attempt SqlCall::attempt(SqlWork& work, Node& node, TimePoint until, Ti
     }
     std::unique_ptr<Session> session = std::move(std::get<std::unique_ptr<Session>>(checkout));
     std::optional<Attempt> failed;
+    Progress progress;
     for (unsigned conflicts = 0;; ++conflicts) {
-        Progress progress;
+        // The wait for a connection, or before a rerun, may have outlasted the node's proof.
+        if (work.mode() == SessionMode::read_write && !node.writable(now = Clock::now())) {
+            failed = left_behind();
+            break;
+        }
+        progress = {};
         std::optional<SqlFailure> failure;
         try {
             failure = run_once(work, *session, node, until, now, progress);
         } catch (...) { // the caller's own
-            const bool intact = session->guard().disarm() && !session->broken();
+            const bool intact =
+                session->guard().disarm() && !session->broken() && !session->in_transaction();
             node.pool.give_back(std::move(session), intact, Clock::now());
             throw;
         }
@@ -154,7 +161,7 @@ SqlCall::Attempt SqlCall::attempt(SqlWork& work, Node& node, TimePoint until, Ti
     }
     now = Clock::now();
     const bool reusable =
-        !session->broken() && !session->in_transaction() &&
+        !progress.cut && !session->broken() && !session->in_transaction() &&
         !(failed && (failed->verdict.drop_connection || failed->failure.timed_out));
     node.pool.give_back(std::move(session), reusable, now);
     if (!failed) {
@@ -205,8 +212,8 @@ std::optional<SqlFailure> SqlCall::run_once(SqlWork& work, Session& session, Nod
             }
         }
     }
-    const bool cut = !session.guard().disarm();
-    if (failure && cut) {
+    progress.cut = !session.guard().disarm(); // perhaps after the answer had come
+    if (failure && progress.cut) {
         const bool late = Clock::now() >= until;
         failure->timed_out = late;
         failure->sqlstate.clear();
@@ -216,6 +223,17 @@ std::optional<SqlFailure> SqlCall::run_once(SqlWork& work, Session& session, Nod
                              : "the node stopped answering; the connection was closed";
     }
     return failure;
+}
+
+/// Nothing was sent.
+SqlCall::Attempt SqlCall::left_behind() const {
+    Attempt attempt;
+    attempt.verdict.outcome = CallOutcome::rejected;
+    attempt.result.verdict = {OutcomeClass::retryable, FaultKind::reset};
+    attempt.failure.phase = Phase::queued;
+    attempt.failure.cause = make_error_code(Errc::no_primary);
+    attempt.failure.text = "it was not the primary any more when its turn came";
+    return attempt;
 }
 
 SqlCall::Attempt SqlCall::refused(SessionPool::Refusal refusal) const {
@@ -248,6 +266,7 @@ SqlCall::Attempt SqlCall::judge(SqlWork& work, Node& node, SqlFailure failure, b
         .connected = connected,
         .sent = progress.sent,
         .broken = broken,
+        .session_goes_on = failure.session_goes_on,
         .timed_out = failure.timed_out,
         .work = connected ? progress.work
                           : (work.mode() == SessionMode::read_only ? Work::read : Work::write),

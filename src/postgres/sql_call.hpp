@@ -20,6 +20,8 @@ struct Progress {
     Work work = Work::read;
     /// A byte of a statement may have left.
     bool sent = false;
+    /// The socket was shut down by the watchdog or another thread.
+    bool cut = false;
 };
 
 /// Where an attempt goes.
@@ -87,6 +89,7 @@ private:
     [[nodiscard]] std::optional<SqlFailure> run_once(SqlWork& work, Session& session, Node& node,
                                                      TimePoint until, TimePoint now,
                                                      Progress& progress);
+    [[nodiscard]] Attempt left_behind() const;
     [[nodiscard]] Attempt refused(SessionPool::Refusal refusal) const;
     [[nodiscard]] Attempt judge(SqlWork& work, Node& node, SqlFailure failure, bool connected,
                                 bool broken, const Progress& progress);

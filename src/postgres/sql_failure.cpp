@@ -6,6 +6,7 @@
 #include <boost/asio/error.hpp>
 
 #include <cctype>
+#include <string_view>
 #include <utility>
 
 namespace failover::postgres {
@@ -62,8 +63,16 @@ SqlFailure failure_of(const PGconn* connection, const PGresult* result) {
 }
 
 SqlFailure failure_of(const std::exception& error, const PGconn* connection) {
+    const bool stands = PQstatus(connection) == CONNECTION_OK;
+    const std::string_view text = error.what();
+    // libpqxx takes all of class 08 for a lost connection, exec_read() only what is FATAL.
+    const bool error_only = stands && (text.starts_with("ERROR:") ||
+                                       dynamic_cast<const pqxx::sql_error*>(&error) != nullptr);
     const bool lost = dynamic_cast<const pqxx::broken_connection*>(&error) != nullptr;
-    return make(sqlstate_of(error), error.what(), lost || PQstatus(connection) != CONNECTION_OK);
+    SqlFailure failure = make(sqlstate_of(error), error.what(), !stands || (lost && !error_only));
+    failure.session_goes_on =
+        error_only && !failure.sqlstate.starts_with("57P") && failure.sqlstate != "25P03";
+    return failure;
 }
 
 } // namespace failover::postgres

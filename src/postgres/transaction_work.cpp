@@ -85,7 +85,7 @@ void TransactionWork::run(Session& session, Node& node, Progress& progress) {
     progress = {options_.read_only ? Work::read : Work::transaction, true};
     token_.clear();
     xid_.clear();
-    generation_ = node.pool.generation();
+    generation_ = session.generation();
     pqxx::work work{session.connection()};
     begin(work);
     if (exactly_once_) {
@@ -164,6 +164,10 @@ InDoubtDecision TransactionWork::resolve(const Node& before, TimePoint until,
             primary->pool.checkout(SessionMode::read_write, end, end, now);
         if (auto* session = std::get_if<std::unique_ptr<Session>>(&checkout)) {
             Session& live = **session;
+            if (!primary->writable(now)) {
+                primary->pool.give_back(std::move(*session), true, now);
+                continue; // fenced while this waited for a connection
+            }
             live.guard().arm(now, std::min(end, now + look_limit));
             bool intact = true;
             InDoubtEvidence evidence{.same_timeline = true};

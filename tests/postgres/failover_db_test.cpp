@@ -4,13 +4,13 @@
 #include "support/fault_proxy.hpp"
 #include "support/postgres_cluster.hpp"
 #include "support/wait_until.hpp"
-
 #include <failover/db.hpp>
 #include <failover/failover.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
+
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -44,9 +44,8 @@ TEST(FailoverDb, WritesToThePrimaryAndReadsFromAStandby) {
     const pqxx::result rows =
         db.query_after(token, "select name, pg_is_in_recovery() from t where id = $1", 1);
     EXPECT_STREQ(rows[0][0].c_str(), "it's");
-    EXPECT_TRUE(wait_until([&] {
-        return db.query("select pg_is_in_recovery()")[0][0].as<bool>();
-    })) << "no standby serves reads";
+    EXPECT_TRUE(wait_until([&] { return db.query("select pg_is_in_recovery()")[0][0].as<bool>(); }))
+        << "no standby serves reads";
     EXPECT_EQ(db.topology().primary, "primary");
 }
 
@@ -83,6 +82,53 @@ TEST(FailoverDb, ReportsWhatTheServerRefusedAndBlamesNoNode) {
     EXPECT_THROW(std::rethrow_exception(typed.error().cause), pqxx::sql_error);
     EXPECT_TRUE(db.topology().nodes.at(0).reachable);
     EXPECT_EQ(number(db.query("select count(*) from t")), 1);
+}
+
+TEST(FailoverDb, PreparesWhatIsReadAgainAndAgainAndNoticesWhenItsTableChanges) {
+    PostgresCluster cluster{alone};
+    FailoverManager manager{database_config(urls_of(cluster))};
+    FailoverDB db{manager};
+    db.exec("create table t(a int)");
+    db.exec("insert into t values (7), (null)");
+    const auto read = [&db](int columns) {
+        for (int i = 0; i < 10; ++i) {
+            const pqxx::result seven = db.query("select * from t where a = $1", 7);
+            ASSERT_EQ(seven.size(), 1U);
+            EXPECT_EQ(seven.columns(), columns);
+            EXPECT_EQ(number(seven), 7);
+            EXPECT_EQ(db.query("select * from t where a = $1", 8).size(), 0U);
+            const pqxx::result null =
+                db.query("select a is null from t where $1::int is null", nullptr);
+            EXPECT_EQ(null.size(), 2U);
+        }
+    };
+    const auto prepared = [&db] {
+        return number(db.query("select count(*) from pg_prepared_statements"));
+    };
+    read(1);
+    EXPECT_EQ(prepared(), 2);
+    db.exec("alter table t add column b text default 'x'");
+    read(2);
+    db.query("deallocate all");
+    EXPECT_EQ(prepared(), 0);
+    read(2);
+    EXPECT_EQ(prepared(), 2);
+    EXPECT_EQ(db.topology().nodes.at(0).reachable, true);
+}
+
+TEST(FailoverDb, ThrowsWhatLibpqxxWouldThrow) {
+    PostgresCluster cluster{alone};
+    FailoverManager manager{database_config(urls_of(cluster))};
+    FailoverDB db{manager};
+    const auto cause = [&db](const std::string& sql) { return db.try_query(sql).error().cause; };
+    EXPECT_THROW(std::rethrow_exception(cause("select 1 from nowhere")), pqxx::undefined_table);
+    EXPECT_THROW(std::rethrow_exception(cause("select nothing")), pqxx::undefined_column);
+    EXPECT_THROW(std::rethrow_exception(cause("select nothing()")), pqxx::undefined_function);
+    EXPECT_THROW(std::rethrow_exception(cause("selec 1")), pqxx::syntax_error);
+    EXPECT_THROW(std::rethrow_exception(cause("select 1/0")), pqxx::data_exception);
+    EXPECT_THROW(std::rethrow_exception(cause("do $$ begin raise 'no'; end $$")),
+                 pqxx::plpgsql_raise);
+    EXPECT_EQ(number(db.query("select 1")), 1);
 }
 
 TEST(FailoverDb, WaitsForThePromotedNodeAndWritesThere) {
@@ -125,9 +171,8 @@ TEST(FailoverDb, NeverWritesToAPrimaryThatWasLeftBehind) {
 TEST(FailoverDb, SaysThatAWriteMayHaveBeenExecutedWhenItsAnswerWasLost) {
     PostgresCluster cluster{alone};
     FaultProxy proxy{cluster.node(0).port()};
-    FailoverManager manager{
-        database_config({"postgresql://postgres@127.0.0.1:" + std::to_string(proxy.port()) +
-                         "/postgres"})};
+    FailoverManager manager{database_config(
+        {"postgresql://postgres@127.0.0.1:" + std::to_string(proxy.port()) + "/postgres"})};
     FailoverDB db{manager};
     db.exec("create table t(id int)");
     proxy.cut_after_next_statement("insert into t");
@@ -140,9 +185,8 @@ TEST(FailoverDb, SaysThatAWriteMayHaveBeenExecutedWhenItsAnswerWasLost) {
 TEST(FailoverDb, ResolvesACommitWhoseAnswerWasLost) {
     PostgresCluster cluster{alone};
     FaultProxy proxy{cluster.node(0).port()};
-    FailoverManager manager{
-        database_config({"postgresql://postgres@127.0.0.1:" + std::to_string(proxy.port()) +
-                         "/postgres"})};
+    FailoverManager manager{database_config(
+        {"postgresql://postgres@127.0.0.1:" + std::to_string(proxy.port()) + "/postgres"})};
     FailoverDB db{manager};
     db.exec("create table t(id int)");
     for (const bool exactly_once : {false, true}) {
@@ -207,10 +251,8 @@ TEST(FailoverDb, PassesOnWhatATransactionsFunctionThrowsAndRollsBack) {
     };
     EXPECT_THROW(db.transaction(fail), std::domain_error);
     EXPECT_EQ(number(db.query("select count(*) from t")), 0);
-    EXPECT_EQ(db.transaction([](pqxx::work& work) {
-        return work.exec("select 7")[0][0].as<int>();
-    }),
-              7);
+    EXPECT_EQ(
+        db.transaction([](pqxx::work& work) { return work.exec("select 7")[0][0].as<int>(); }), 7);
 }
 
 TEST(FailoverDb, EndsACallAtItsDeadlineWhenTheServerHangs) {
@@ -279,8 +321,7 @@ TEST(FailoverDb, NamesTheKeyOfADatabaseThatIsNotUsable) {
         }
         return "none";
     };
-    EXPECT_NE(problem(parse_config("service: {name: t}\n"))
-                  .find("database.providers.postgresql"),
+    EXPECT_NE(problem(parse_config("service: {name: t}\n")).find("database.providers.postgresql"),
               std::string::npos);
     const std::string two = problem(database_config({"postgresql://u:secret@a:1,b:2/db"}));
     EXPECT_NE(two.find("primary.url"), std::string::npos) << two;

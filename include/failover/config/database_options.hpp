@@ -28,6 +28,9 @@ struct DatabaseReadOptions {
     /// How long query_after() waits for a standby to catch up before it asks the primary. Range
     /// >= 0. Default 50 ms.
     Duration causal_wait = std::chrono::milliseconds{50};
+    /// Uses of a text of query() in one session before the server is asked to keep it parsed and
+    /// planned. Range 0 to 10000. Default 5. 0: no statement is ever prepared.
+    std::uint32_t prepare_after = 5;
     HedgeOptions hedge{};
 };
 

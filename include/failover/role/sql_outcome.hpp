@@ -44,6 +44,9 @@ struct SqlAttempt {
     bool sent = false;
     /// The connection cannot be used any more.
     bool broken = false;
+    /// The server called it an ERROR and not FATAL: the session stands, whatever class the code
+    /// has.
+    bool session_goes_on = false;
     /// Time ran out here; nobody waits for the answer any more.
     bool timed_out = false;
     Work work = Work::read;
@@ -87,7 +90,8 @@ struct SqlVerdict {
 ///       53300                          rejected   wait_pool
 ///       28xxx 3D000 42xxx 22xxx 0A000  failed     config_error, elsewhere
 ///       any other, or none             rejected   suspect, elsewhere
-///     the connection is lost (any code of 08 57P, 25P03, any other with `broken`, or time ran out)
+///     the connection is lost (any code of 08 57P, 25P03 unless `session_goes_on`, any other with
+///     `broken`, or time ran out)
 ///       nothing sent                   rejected   elsewhere
 ///       read                           rejected   elsewhere
 ///       transaction                    rejected   elsewhere, as a whole

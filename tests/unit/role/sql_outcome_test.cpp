@@ -161,6 +161,25 @@ TEST(SqlOutcome, a_fatal_error_is_a_lost_connection_before_the_loss_is_noticed) 
     }
 }
 
+TEST(SqlOutcome, an_error_of_class_08_in_a_session_that_goes_on_is_the_callers) {
+    // Too few parameters; a foreign table whose server is away.
+    for (const char* state : {"08P01", "08001", "08006"}) {
+        for (const Work work : all_work) {
+            SqlAttempt attempt{.sqlstate = state,
+                               .connected = true,
+                               .sent = true,
+                               .session_goes_on = true,
+                               .work = work};
+            const SqlVerdict verdict = classify_sql(attempt);
+            EXPECT_EQ(verdict.outcome, CallOutcome::failed) << state;
+            EXPECT_FALSE(verdict.suspect);
+            EXPECT_FALSE(verdict.drop_connection);
+            attempt.broken = true;
+            EXPECT_NE(classify_sql(attempt).outcome, CallOutcome::failed) << state;
+        }
+    }
+}
+
 TEST(SqlOutcome, a_session_ended_for_idleness_is_nobodys_fault) {
     for (const char* state : {"57P05", "25P03"}) {
         const SqlVerdict verdict = lost(state, Work::transaction);

@@ -53,6 +53,7 @@ inline void check_database_rules(const DatabaseConfig& database, const Checker& 
     reads.range(database.reads.max_staleness_bytes, "max_staleness_bytes", 1,
                 std::uint64_t{1} << 50U);
     reads.range(database.reads.causal_wait, "causal_wait", Duration::zero(), one_minute);
+    reads.range(database.reads.prepare_after, "prepare_after", 0, 10'000);
     if (database.reads.hedge.after) {
         reads.range(*database.reads.hedge.after, "hedge.after", least_time, one_day);
     }

@@ -160,7 +160,8 @@ inline SqlVerdict classify_sql(const SqlAttempt& attempt) noexcept {
         return detail::connect_verdict(attempt);
     }
     const std::string_view state = attempt.sqlstate;
-    const bool lost = attempt.broken || attempt.timed_out || detail::ends_connection(state);
+    const bool lost = attempt.broken || attempt.timed_out ||
+                      (detail::ends_connection(state) && !attempt.session_goes_on);
     if (lost && !detail::is_definite(state)) {
         return detail::lost_verdict(attempt);
     }
