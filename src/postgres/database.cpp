@@ -262,13 +262,11 @@ Result<pqxx::result> Database::write(const Statement& statement, const DbOptions
 Result<void> Database::transaction(const std::function<void(pqxx::work&)>& body,
                                    const TransactionOptions& options, CallControl& control) {
     CallPlan plan = this->plan(options.deadline, options.max_retries);
-    const TimePoint begun = plan.start;
     plan.idempotent = options.read_only;
     if (!options.read_only && options.exactly_once.value_or(config_.writes.exactly_once)) {
         if (Result<void> kept = keep_commit_log(options, control); !kept) {
             return kept;
         }
-        plan.start = Clock::now(); // that took a while; the deadline stays
     }
     std::optional<WriteMark> mark;
     if (!options.read_only) {
@@ -279,7 +277,7 @@ Result<void> Database::transaction(const std::function<void(pqxx::work&)>& body,
     postgres::SqlCall call{*this, plan, control};
     Result<void> ended = call.run(work);
     meter_->execution(ended ? DatabaseMeter::End::ok : DatabaseMeter::End::failed,
-                      Clock::now() - begun);
+                      Clock::now() - plan.start);
     return ended;
 }
 

@@ -51,10 +51,6 @@ bool ReadWork::fresh(const Node& node, TimePoint now) const {
 std::optional<std::size_t> ReadWork::pick(std::uint64_t excluded, TimePoint now) {
     const auto& nodes = database_.cluster().nodes();
     const Node* const primary = database_.cluster().primary(now);
-    if (policy_ == ReadPolicy::primary && primary != nullptr && primary->usable() &&
-        (excluded >> primary->index & 1U) == 0) {
-        return primary->index; // as choose_read() would find
-    }
     std::array<ReadCandidate, most_nodes> candidates;
     for (std::size_t i = 0; i < nodes.size(); ++i) {
         const Node& node = *nodes[i];
@@ -88,11 +84,11 @@ std::optional<std::size_t> ReadWork::pick_beside(std::uint64_t excluded, TimePoi
     return index;
 }
 
-Choice ReadWork::choose(std::uint64_t excluded, TimePoint until, CallControl& control,
-                        TimePoint& now) {
+Choice ReadWork::choose(std::uint64_t excluded, TimePoint until, CallControl& control) {
     if (!after_.empty()) {
-        return choose_after(excluded, until, control, now);
+        return choose_after(excluded, until, control);
     }
+    TimePoint now = Clock::now();
     const TimePoint limit = std::min(until, time_after(now, patience));
     for (;; now = Clock::now()) {
         if (const auto index = pick_beside(excluded, now)) {
@@ -108,24 +104,20 @@ Choice ReadWork::choose(std::uint64_t excluded, TimePoint until, CallControl& co
 }
 
 /// A standby that has the token already, or soon; else the primary, which always has it.
-Choice ReadWork::choose_after(std::uint64_t excluded, TimePoint until, CallControl& control,
-                              TimePoint& now) {
+Choice ReadWork::choose_after(std::uint64_t excluded, TimePoint until, CallControl& control) {
     Cluster& cluster = database_.cluster();
     if (policy_ != ReadPolicy::primary) {
         const TimePoint limit =
-            std::min(until, time_after(now, database_.config().reads.causal_wait));
-        Node* const node = cluster.await_token(after_, excluded, limit, control);
-        now = Clock::now();
-        if (node != nullptr) {
+            std::min(until, time_after(Clock::now(), database_.config().reads.causal_wait));
+        if (Node* node = cluster.await_token(after_, excluded, limit, control)) {
             return Choice{.node = node};
         }
     }
     Cluster::DrainSlot slot;
     Cluster::NoPrimary why;
-    Node* primary = cluster.primary(now);
+    Node* primary = cluster.primary(Clock::now());
     if (primary == nullptr) {
         primary = cluster.await_primary(until, control, slot, why);
-        now = Clock::now();
     }
     if (primary == nullptr) {
         return Choice{.node = nullptr,

@@ -15,15 +15,15 @@ public:
              const DbOptions& options, std::uint64_t seed,
              std::atomic<std::uint64_t>* taken = nullptr);
 
-    [[nodiscard]] Choice choose(std::uint64_t excluded, TimePoint until, CallControl& control,
-                                TimePoint& now) override;
+    [[nodiscard]] Choice choose(std::uint64_t excluded, TimePoint until,
+                                CallControl& control) override;
     void run(Session& session, Node& node, Progress& progress) override;
     /// After a run that succeeded.
     [[nodiscard]] pqxx::result& result() noexcept { return *result_; }
 
 private:
-    [[nodiscard]] Choice choose_after(std::uint64_t excluded, TimePoint until, CallControl& control,
-                                      TimePoint& now);
+    [[nodiscard]] Choice choose_after(std::uint64_t excluded, TimePoint until,
+                                      CallControl& control);
     [[nodiscard]] std::optional<std::size_t> pick(std::uint64_t excluded, TimePoint now);
     [[nodiscard]] std::optional<std::size_t> pick_beside(std::uint64_t excluded, TimePoint now);
     [[nodiscard]] bool fresh(const Node& node, TimePoint now) const;

@@ -30,9 +30,8 @@ SessionPool::SessionPool(Conninfo info, PoolOptions options, Watchdog& dog, cons
       look_up_{std::move(look_up)},
       rng_{seed} {}
 
-SessionPool::Checkout SessionPool::checkout(SessionMode mode, TimePoint until, TimePoint deadline,
-                                            TimePoint& now) {
-    for (;;) {
+SessionPool::Checkout SessionPool::checkout(SessionMode mode, TimePoint until, TimePoint deadline) {
+    for (TimePoint now = Clock::now();; now = Clock::now()) {
         std::vector<SessionPtr> dead; // closed after the lock is released
         SessionPtr session;
         {
@@ -49,8 +48,7 @@ SessionPool::Checkout SessionPool::checkout(SessionMode mode, TimePoint until, T
                 ++pending_;
                 static_cast<void>(freed_.wait_until(lock, std::min(until, look_again())));
                 --pending_;
-                now = Clock::now();
-                if (now >= until) {
+                if (Clock::now() >= until) {
                     if (!idle_.empty() && pending_ > 0) {
                         freed_.notify_one(); // the one this was woken for
                     }
@@ -73,18 +71,16 @@ SessionPool::Checkout SessionPool::checkout(SessionMode mode, TimePoint until, T
                 return made;
             }
             session = std::move(std::get<SessionPtr>(made));
-            now = Clock::now();
         } else if (!alive(*session, mode, until, now)) {
             session.reset();
             forget();
-            if (now >= until) {
+            if (Clock::now() >= until) {
                 return Refusal::timed_out;
             }
             continue;
         }
         if (!session->ready(mode, deadline - now)) {
-            if (std::optional<SqlFailure> failure =
-                    make_ready(*session, mode, until, deadline, now)) {
+            if (std::optional<SqlFailure> failure = make_ready(*session, mode, until, deadline)) {
                 session.reset();
                 forget();
                 return *std::move(failure);
@@ -97,7 +93,7 @@ SessionPool::Checkout SessionPool::checkout(SessionMode mode, TimePoint until, T
 
 /// A server that ended takes its sessions along. A read finds that out as quickly by itself, and is
 /// repeated elsewhere; a write would be in doubt.
-bool SessionPool::alive(Session& session, SessionMode mode, TimePoint until, TimePoint& now) const {
+bool SessionPool::alive(Session& session, SessionMode mode, TimePoint until, TimePoint now) const {
     const Duration idle = now - session.idle_since();
     if (mode == SessionMode::read_only && idle < still_warm) {
         return true;
@@ -108,12 +104,9 @@ bool SessionPool::alive(Session& session, SessionMode mode, TimePoint until, Tim
     if (idle <= options_.validate_after) {
         return true;
     }
-    now = Clock::now();
     session.guard().arm(now, std::min(until, now + ping_limit));
     const bool answered = session.ping();
-    const bool in_time = session.guard().disarm();
-    now = Clock::now();
-    return answered && in_time;
+    return session.guard().disarm() && answered;
 }
 
 /// Connections the pool may have: for a while fewer than configured, when the server had no more.
@@ -136,15 +129,12 @@ bool SessionPool::take_what_there_is() {
 }
 
 std::optional<SqlFailure> SessionPool::make_ready(Session& session, SessionMode mode,
-                                                  TimePoint until, TimePoint deadline,
-                                                  TimePoint& now) {
-    now = Clock::now();
+                                                  TimePoint until, TimePoint deadline) {
+    const TimePoint now = Clock::now();
     session.guard().arm(now, until);
     std::optional<SqlFailure> failure = session.prepare(mode, deadline - now);
-    const bool in_time = session.guard().disarm();
-    now = Clock::now();
-    if (!in_time) {
-        const bool late = now >= until;
+    if (!session.guard().disarm()) {
+        const bool late = Clock::now() >= until;
         failure = SqlFailure{
             .phase = Phase::handshaking,
             .sqlstate = {},
@@ -249,8 +239,9 @@ SessionPool::Checkout SessionPool::make(TimePoint until) {
     }
 }
 
-void SessionPool::give_back(std::unique_ptr<Session> session, bool reusable, TimePoint now) {
+void SessionPool::give_back(std::unique_ptr<Session> session, bool reusable) {
     in_use_.fetch_sub(1, std::memory_order_relaxed);
+    const TimePoint now = Clock::now();
     session->idle_from(now);
     const bool keep = reusable && usable(*session, now);
     {

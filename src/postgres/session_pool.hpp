@@ -69,11 +69,10 @@ public:
                 std::uint64_t seed);
 
     /// A live session in `mode`, until `until`. `deadline`: of the call, for the server's own
-    /// limit. `now`: the time; the time afterwards when it had to wait.
-    [[nodiscard]] Checkout checkout(SessionMode mode, TimePoint until, TimePoint deadline,
-                                    TimePoint& now);
+    /// limit.
+    [[nodiscard]] Checkout checkout(SessionMode mode, TimePoint until, TimePoint deadline);
     /// `reusable`: it is idle, outside a transaction and at the start of a message.
-    void give_back(std::unique_ptr<Session> session, bool reusable, TimePoint now);
+    void give_back(std::unique_ptr<Session> session, bool reusable);
 
     /// Sessions of this moment are not used again: the idle ones are closed, the others when they
     /// come back. Returns how many were idle.
@@ -104,12 +103,11 @@ private:
                                        TimePoint now);
     [[nodiscard]] std::vector<SessionPtr>::iterator choose_idle(SessionMode mode, TimePoint now);
     [[nodiscard]] bool alive(Session& session, SessionMode mode, TimePoint until,
-                             TimePoint& now) const;
+                             TimePoint now) const;
     [[nodiscard]] bool usable(const Session& session, TimePoint now) const noexcept;
     [[nodiscard]] Checkout make(TimePoint until);
     [[nodiscard]] std::optional<SqlFailure> make_ready(Session& session, SessionMode mode,
-                                                       TimePoint until, TimePoint deadline,
-                                                       TimePoint& now);
+                                                       TimePoint until, TimePoint deadline);
     void forget();
     [[nodiscard]] std::size_t limit(TimePoint now) const noexcept;
     [[nodiscard]] TimePoint look_again() const noexcept;

@@ -59,18 +59,17 @@ AttemptResult for_machine(const SqlVerdict& verdict, bool timed_out) noexcept {
 } // namespace
 
 Result<void> SqlCall::run(SqlWork& work) {
-    TimePoint now = plan_.start;
-    CallAction action = machine_.start(now);
-    for (;; now = Clock::now()) {
+    CallAction action = machine_.start(plan_.start);
+    for (;;) {
         if (const auto* next = std::get_if<StartAttempt>(&action)) {
-            action = start(work, *next, now);
-            if (const auto* finish = std::get_if<Finish>(&action); finish && finish->answered()) {
-                return {};
-            }
+            action = start(work, *next);
         } else if (const auto* until = std::get_if<WaitUntil>(&action)) {
             const bool rested = database_.cluster().sleep(until->when, control_);
             action = rested ? machine_.on_timer(Clock::now()) : machine_.on_cancel(Clock::now());
         } else if (const auto* finish = std::get_if<Finish>(&action)) {
+            if (finish->answered()) {
+                return {};
+            }
             return conclude(*finish);
         } else {
             action = machine_.on_timer(Clock::now()); // nothing runs beside this thread
@@ -78,12 +77,13 @@ Result<void> SqlCall::run(SqlWork& work) {
     }
 }
 
-CallAction SqlCall::start(SqlWork& work, const StartAttempt& start, TimePoint now) {
+CallAction SqlCall::start(SqlWork& work, const StartAttempt& start) {
     std::uint64_t excluded = 0;
     for (const void* tried : machine_.excluded()) {
         excluded |= std::uint64_t{1} << static_cast<const Node*>(tried)->index;
     }
-    const Choice choice = work.choose(excluded, plan_.deadline, control_, now);
+    const Choice choice = work.choose(excluded, plan_.deadline, control_);
+    const TimePoint now = Clock::now();
     if (choice.node == nullptr) {
         if (control_.aborted()) {
             return machine_.on_cancel(now);
@@ -99,7 +99,7 @@ CallAction SqlCall::start(SqlWork& work, const StartAttempt& start, TimePoint no
     if (std::holds_alternative<Finish>(picked)) {
         return picked;
     }
-    const Attempt ended = attempt(work, *choice.node, start.attempt_deadline, now);
+    const Attempt ended = attempt(work, *choice.node, start.attempt_deadline);
     if (ended.verdict.outcome != CallOutcome::ok) {
         log(*choice.node, ended, now);
         last_ = ended.failure;
@@ -110,15 +110,13 @@ CallAction SqlCall::start(SqlWork& work, const StartAttempt& start, TimePoint no
     if (ended.result.verdict.fault == FaultKind::cancelled) {
         static_cast<void>(machine_.on_cancel(Clock::now()));
     }
-    const TimePoint done = ended.ended != TimePoint{} ? ended.ended : Clock::now();
-    return machine_.on_attempt_done(start.attempt, ended.result, done, rng_);
+    return machine_.on_attempt_done(start.attempt, ended.result, Clock::now(), rng_);
 }
 
-SqlCall::Attempt SqlCall::attempt(SqlWork& work, Node& node, TimePoint until, TimePoint now) {
+SqlCall::Attempt SqlCall::attempt(SqlWork& work, Node& node, TimePoint until) {
     const TimePoint wait_until =
-        std::min(until, time_after(now, database_.config().pool.checkout_timeout));
-    SessionPool::Checkout checkout =
-        node.pool.checkout(work.mode(), wait_until, plan_.deadline, now);
+        std::min(until, time_after(Clock::now(), database_.config().pool.checkout_timeout));
+    SessionPool::Checkout checkout = node.pool.checkout(work.mode(), wait_until, plan_.deadline);
     if (const auto* refusal = std::get_if<SessionPool::Refusal>(&checkout)) {
         return refused(*refusal);
     }
@@ -130,18 +128,18 @@ SqlCall::Attempt SqlCall::attempt(SqlWork& work, Node& node, TimePoint until, Ti
     Progress progress;
     for (unsigned conflicts = 0;; ++conflicts) {
         // The wait for a connection, or before a rerun, may have outlasted the node's proof.
-        if (work.mode() == SessionMode::read_write && !node.writable(now = Clock::now())) {
+        if (work.mode() == SessionMode::read_write && !node.writable(Clock::now())) {
             failed = left_behind();
             break;
         }
         progress = {};
         std::optional<SqlFailure> failure;
         try {
-            failure = run_once(work, *session, node, until, now, progress);
+            failure = run_once(work, *session, node, until, progress);
         } catch (...) { // the caller's own
             const bool intact =
                 session->guard().disarm() && !session->broken() && !session->in_transaction();
-            node.pool.give_back(std::move(session), intact, Clock::now());
+            node.pool.give_back(std::move(session), intact);
             throw;
         }
         if (!failure) {
@@ -157,18 +155,15 @@ SqlCall::Attempt SqlCall::attempt(SqlWork& work, Node& node, TimePoint until, Ti
             break;
         }
         failed.reset();
-        now = Clock::now();
     }
-    now = Clock::now();
     const bool reusable =
         !progress.cut && !session->broken() && !session->in_transaction() &&
         !(failed && (failed->verdict.drop_connection || failed->failure.timed_out));
-    node.pool.give_back(std::move(session), reusable, now);
+    node.pool.give_back(std::move(session), reusable);
     if (!failed) {
         Attempt done;
         done.result.verdict = {OutcomeClass::success, FaultKind::none};
         done.result.has_response = true;
-        done.ended = now;
         return done;
     }
     // Only once the connection is back: the resolver needs one too.
@@ -188,10 +183,10 @@ SqlCall::Attempt SqlCall::attempt(SqlWork& work, Node& node, TimePoint until, Ti
 }
 
 std::optional<SqlFailure> SqlCall::run_once(SqlWork& work, Session& session, Node& node,
-                                            TimePoint until, TimePoint now, Progress& progress) {
+                                            TimePoint until, Progress& progress) {
     static_cast<void>(session.take_notice());
     AbortSession abort{session.guard()};
-    session.guard().arm(now, until);
+    session.guard().arm(Clock::now(), until);
     const Waiting waiting{control_, abort};
     std::optional<SqlFailure> failure;
     if (!waiting.entered()) {

@@ -43,9 +43,8 @@ public:
     virtual ~SqlWork() = default;
 
     /// May wait until `until`. Bit i of `excluded`: node i failed this call.
-    /// `now`: the time; the time afterwards when it had to wait.
     [[nodiscard]] virtual Choice choose(std::uint64_t excluded, TimePoint until,
-                                        CallControl& control, TimePoint& now) = 0;
+                                        CallControl& control) = 0;
     /// One attempt on a live session; throws what libpqxx throws.
     virtual void run(Session& session, Node& node, Progress& progress) = 0;
     /// Looks into an attempt in doubt, until `until`.
@@ -81,14 +80,12 @@ private:
         AttemptResult result{};
         SqlFailure failure{};
         SqlVerdict verdict{};
-        TimePoint ended{};
     };
 
-    [[nodiscard]] CallAction start(SqlWork& work, const StartAttempt& start, TimePoint now);
-    [[nodiscard]] Attempt attempt(SqlWork& work, Node& node, TimePoint until, TimePoint now);
+    [[nodiscard]] CallAction start(SqlWork& work, const StartAttempt& start);
+    [[nodiscard]] Attempt attempt(SqlWork& work, Node& node, TimePoint until);
     [[nodiscard]] std::optional<SqlFailure> run_once(SqlWork& work, Session& session, Node& node,
-                                                     TimePoint until, TimePoint now,
-                                                     Progress& progress);
+                                                     TimePoint until, Progress& progress);
     [[nodiscard]] Attempt left_behind() const;
     [[nodiscard]] Attempt refused(SessionPool::Refusal refusal) const;
     [[nodiscard]] Attempt judge(SqlWork& work, Node& node, SqlFailure failure, bool connected,

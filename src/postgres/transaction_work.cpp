@@ -75,10 +75,9 @@ TransactionWork::TransactionWork(detail::Database& database, const Body& body,
                         .hedge_after = {}},
               seed} {}
 
-Choice TransactionWork::choose(std::uint64_t excluded, TimePoint until, CallControl& control,
-                               TimePoint& now) {
-    return options_.read_only ? reader_.choose(excluded, until, control, now)
-                              : writer_.choose(excluded, until, control, now);
+Choice TransactionWork::choose(std::uint64_t excluded, TimePoint until, CallControl& control) {
+    return options_.read_only ? reader_.choose(excluded, until, control)
+                              : writer_.choose(excluded, until, control);
 }
 
 void TransactionWork::run(Session& session, Node& node, Progress& progress) {
@@ -159,13 +158,12 @@ InDoubtDecision TransactionWork::resolve(const Node& before, TimePoint until,
         if (primary == nullptr) {
             break;
         }
-        TimePoint now = Clock::now();
-        SessionPool::Checkout checkout =
-            primary->pool.checkout(SessionMode::read_write, end, end, now);
+        SessionPool::Checkout checkout = primary->pool.checkout(SessionMode::read_write, end, end);
         if (auto* session = std::get_if<std::unique_ptr<Session>>(&checkout)) {
             Session& live = **session;
+            const TimePoint now = Clock::now();
             if (!primary->writable(now)) {
-                primary->pool.give_back(std::move(*session), true, now);
+                primary->pool.give_back(std::move(*session), true);
                 continue; // fenced while this waited for a connection
             }
             live.guard().arm(now, std::min(end, now + look_limit));
@@ -178,7 +176,7 @@ InDoubtDecision TransactionWork::resolve(const Node& before, TimePoint until,
                 intact = !live.broken() && !live.in_transaction();
             }
             intact = live.guard().disarm() && intact;
-            primary->pool.give_back(std::move(*session), intact, Clock::now());
+            primary->pool.give_back(std::move(*session), intact);
             if (token_.empty() && !evidence.same_timeline) {
                 break; // its number means nothing after a promotion
             }

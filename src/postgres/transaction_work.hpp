@@ -17,8 +17,8 @@ public:
     TransactionWork(detail::Database& database, const Body& body, const TransactionOptions& options,
                     std::uint64_t seed);
 
-    [[nodiscard]] Choice choose(std::uint64_t excluded, TimePoint until, CallControl& control,
-                                TimePoint& now) override;
+    [[nodiscard]] Choice choose(std::uint64_t excluded, TimePoint until,
+                                CallControl& control) override;
     void run(Session& session, Node& node, Progress& progress) override;
     [[nodiscard]] InDoubtDecision resolve(const Node& node, TimePoint until,
                                           CallControl& control) override;

@@ -5,17 +5,15 @@
 
 namespace failover::postgres {
 
-Choice PrimaryChoice::choose(std::uint64_t excluded, TimePoint until, CallControl& control,
-                             TimePoint& now) {
+Choice PrimaryChoice::choose(std::uint64_t excluded, TimePoint until, CallControl& control) {
     Cluster& cluster = database_.cluster();
-    Node* primary = cluster.primary(now);
+    Node* primary = cluster.primary(Clock::now());
     Cluster::NoPrimary why;
     if (primary == nullptr) {
         primary = cluster.await_primary(until, control, slot_, why);
-        now = Clock::now();
     }
     if (primary == nullptr) {
-        const bool late = why.why == Cluster::NoPrimary::Why::timed_out && now >= until;
+        const bool late = why.why == Cluster::NoPrimary::Why::timed_out && Clock::now() >= until;
         return Choice{.node = nullptr,
                       .failure = PickFailure::none_usable,
                       .error = late ? Errc::deadline_exceeded : Errc::no_primary,

@@ -10,8 +10,7 @@ class PrimaryChoice {
 public:
     explicit PrimaryChoice(detail::Database& database) noexcept : database_{database} {}
 
-    [[nodiscard]] Choice choose(std::uint64_t excluded, TimePoint until, CallControl& control,
-                                TimePoint& now);
+    [[nodiscard]] Choice choose(std::uint64_t excluded, TimePoint until, CallControl& control);
 
 private:
     detail::Database& database_;
@@ -23,9 +22,9 @@ class WriteWork final : public SqlWork {
 public:
     WriteWork(detail::Database& database, const Statement& statement, SessionMode mode);
 
-    [[nodiscard]] Choice choose(std::uint64_t excluded, TimePoint until, CallControl& control,
-                                TimePoint& now) override {
-        return primary_.choose(excluded, until, control, now);
+    [[nodiscard]] Choice choose(std::uint64_t excluded, TimePoint until,
+                                CallControl& control) override {
+        return primary_.choose(excluded, until, control);
     }
     void run(Session& session, Node& node, Progress& progress) override;
     [[nodiscard]] pqxx::result& result() noexcept { return result_; }
