@@ -179,7 +179,9 @@ public:
         const std::lock_guard lock{mutex_};
         counts_->flush(*durations_);
     }
-    bool sweep() noexcept override { return families_->sweep(sweep_portion, sweep_rest); }
+    Duration sweep() noexcept override {
+        return families_->sweep(sweep_portion, sweep_rest) ? sweep_rest : Duration::max();
+    }
 
 private:
     /// Forgets meters that are gone, once there may be as many as there were

@@ -15,6 +15,9 @@
 
 namespace failover::postgres {
 
+/// Nodes a configuration may have: a call marks those it tried in a mask.
+inline constexpr std::size_t most_nodes = 16;
+
 /// One node: its connections, and what calls read of it without a lock. Cluster writes the latter.
 /// Threads    safe.
 struct Node {

@@ -10,8 +10,6 @@
 namespace failover::postgres {
 namespace {
 
-/// Nodes a configuration may have; load checks it.
-constexpr std::size_t most_nodes = 16;
 /// How long a read waits for any node at all: as long as a write waits for a primary.
 constexpr Duration patience = std::chrono::seconds{5};
 

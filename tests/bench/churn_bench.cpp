@@ -3,8 +3,8 @@
 // leave memory behind.
 #include "churning_provider.hpp"
 #include "discovery_bench.hpp"
-#include "memory.hpp"
 #include "pairs.hpp"
+#include "process_usage.hpp"
 #include "report.hpp"
 #include "unit/engine/upstream_service.hpp"
 #include <failover/engine/set_coalescer.hpp>
@@ -219,14 +219,12 @@ std::vector<Row> run_churn_bench(bool quick, const Wanted& wanted) {
     if (wanted("churn_pick_ratio") || wanted("churn_pick_p99") || wanted("churn_pick_max")) {
         for (Row& row : measure_picks(quick)) {
             if (wanted(row.name)) {
-                rows.push_back(std::move(row));
-                print_row(rows.back());
+                add_row(rows, std::move(row));
             }
         }
     }
     if (wanted("churn_rss_mb")) {
-        rows.push_back(measure_memory(quick));
-        print_row(rows.back());
+        add_row(rows, measure_memory(quick));
     }
     return rows;
 }

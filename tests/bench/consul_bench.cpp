@@ -114,10 +114,7 @@ std::vector<Row> run_consul_bench(bool quick, const Wanted& wanted) {
     }
     const test::ConsulAgent agent;
     agent.add("web-1", 1001);
-    const auto add = [&rows](Row row) {
-        print_row(row);
-        rows.push_back(std::move(row));
-    };
+    const auto add = [&rows](Row row) { add_row(rows, std::move(row)); };
     if (wanted("consul_propagation_ms")) {
         add(propagation(agent, quick ? 50 : 200));
     }

@@ -3,6 +3,7 @@
 
 #include "libpq_peer.hpp"
 #include "pairs.hpp"
+#include "quantiles.hpp"
 #include "support/postgres_cluster.hpp"
 #include "support/wait_until.hpp"
 #include <failover/db.hpp>
@@ -103,8 +104,8 @@ inline void rejoin_all(test::PostgresCluster& cluster, std::size_t old, std::siz
 
 /// From the moment the promoted node takes writes to the first one there.
 struct FailoverTimes {
-    std::vector<double> ours_ms{};
-    std::vector<double> peer_ms{};
+    Quantiles ours_ms{};
+    Quantiles peer_ms{};
 };
 
 /// Kills the primary and promotes a standby `times` times, without synchronous replication, so that
@@ -157,8 +158,8 @@ inline FailoverTimes time_failovers(test::PostgresCluster& cluster, const Failov
             const std::chrono::duration<double, std::milli> took = first - writable;
             return std::max(0.0, took.count()); // somebody may be quicker than the poller
         };
-        taken.ours_ms.push_back(after(ours.first_success()));
-        taken.peer_ms.push_back(after(peer.first_success()));
+        taken.ours_ms.add(after(ours.first_success()));
+        taken.peer_ms.add(after(peer.first_success()));
         rejoin_all(cluster, old, primary);
     }
     return taken;

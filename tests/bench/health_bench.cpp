@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "http_bench.hpp"
-#include "memory.hpp"
 #include "pairs.hpp"
+#include "process_usage.hpp"
 #include "report.hpp"
 #include "servers.hpp"
 #include <failover/failover.hpp>
@@ -19,16 +19,6 @@ namespace failover::bench {
 namespace {
 
 using Seconds = std::chrono::duration<double>;
-
-/// CPU time of this process so far; its children, the server among them, are not in it.
-Seconds cpu_time() {
-    rusage usage{};
-    ::getrusage(RUSAGE_SELF, &usage);
-    const auto seconds = [](const timeval& t) {
-        return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
-    };
-    return Seconds{seconds(usage.ru_utime) + seconds(usage.ru_stime)};
-}
 
 void allow_many_files() {
     rlimit limit{};

@@ -86,10 +86,7 @@ Row compare_sync(std::string name, std::uint16_t port, const PairPlan& plan) {
 
 std::vector<Row> run_http_bench(bool quick, const Wanted& wanted) {
     std::vector<Row> rows;
-    const auto add = [&rows](Row row) {
-        print_row(row);
-        rows.push_back(std::move(row));
-    };
+    const auto add = [&rows](Row row) { add_row(rows, std::move(row)); };
     const PairPlan plan = plan_for(quick);
     if (!wanted("http_get_async_c1") && !wanted("http_get_async_c32") && !wanted("http_get_sync") &&
         !wanted("http_get_vs_haproxy")) {

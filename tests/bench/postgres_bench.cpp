@@ -5,11 +5,11 @@
 #include "database_outage.hpp"
 #include "libpq_peer.hpp"
 #include "pairs.hpp"
+#include "process_usage.hpp"
 #include "report.hpp"
 #include "support/postgres_cluster.hpp"
 #include <failover/failover.hpp>
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -17,7 +17,6 @@
 #include <deque>
 #include <stdexcept>
 #include <string>
-#include <sys/resource.h>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -102,39 +101,24 @@ Row compare_c16(const PostgresCluster& cluster, const FailoverDB& db, const Pair
     return compare("db_query_c16", together(ours), together(theirs), plan, "ratio >= 0.95");
 }
 
-/// CPU time of this process; the servers are others.
-double cpu_seconds() {
-    rusage usage{};
-    ::getrusage(RUSAGE_SELF, &usage);
-    const auto seconds = [](const timeval& t) {
-        return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
-    };
-    return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
 Row measure_monitor(bool quick) {
-    const double before = cpu_seconds();
+    const auto before = cpu_time();
     const auto start = BenchClock::now();
     std::this_thread::sleep_for(std::chrono::seconds{quick ? 3 : 10});
     const std::chrono::duration<double> took = BenchClock::now() - start;
     return Row{.name = "db_monitor_cpu",
-               .ours = 100 * (cpu_seconds() - before) / took.count(),
+               .ours = 100 * ((cpu_time() - before) / took),
                .unit = "% core",
                .goal = "<= 0.5 %"};
-}
-
-double worst_of_hundred(std::vector<double> values) {
-    std::sort(values.begin(), values.end());
-    return values.at((values.size() * 99 + 99) / 100 - 1);
 }
 
 Row measure_failover(PostgresCluster& cluster, const FailoverDB& db, std::size_t& primary,
                      bool quick) {
     const FailoverTimes taken = time_failovers(cluster, db, primary, quick ? 5 : 20);
-    const double ours = worst_of_hundred(taken.ours_ms);
-    const double peer = worst_of_hundred(taken.peer_ms);
-    std::printf("# db_failover_ms, medians: ours %.1f, peer %.1f\n", median(taken.ours_ms),
-                median(taken.peer_ms));
+    const double ours = taken.ours_ms.at(0.99);
+    const double peer = taken.peer_ms.at(0.99);
+    std::printf("# db_failover_ms, medians: ours %.1f, peer %.1f\n", taken.ours_ms.at(0.5),
+                taken.peer_ms.at(0.5));
     return Row{.name = "db_failover_ms",
                .ours = ours,
                .peer = peer,
@@ -158,10 +142,7 @@ Row measure_switchover(PostgresCluster& cluster, const FailoverDB& db, std::size
 
 std::vector<Row> run_postgres_bench(bool quick, const Wanted& wanted) {
     std::vector<Row> rows;
-    const auto add = [&rows](Row row) {
-        print_row(row);
-        rows.push_back(std::move(row));
-    };
+    const auto add = [&rows](Row row) { add_row(rows, std::move(row)); };
     if (!wanted("db_query_pooled") && !wanted("db_query_c16") && !wanted("db_monitor_cpu") &&
         !wanted("db_failover_ms") && !wanted("db_switchover_failed")) {
         return rows;

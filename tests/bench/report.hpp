@@ -7,6 +7,7 @@
 #include <fstream>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace failover::bench {
@@ -21,6 +22,12 @@ inline void print_row(const Row& row) {
                     row.ratio, row.unit.c_str(), row.goal.c_str());
     }
     std::fflush(stdout);
+}
+
+/// Shows a row at once, and keeps it.
+inline void add_row(std::vector<Row>& rows, Row row) {
+    print_row(row);
+    rows.push_back(std::move(row));
 }
 
 inline void print_header() {

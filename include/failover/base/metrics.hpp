@@ -59,9 +59,10 @@ public:
     virtual void set_discovery_age(Duration age) noexcept = 0;
     /// Hands on what was only counted so far. Called about once a second.
     virtual void flush() noexcept = 0;
-    /// Removes some of what belonged to endpoints that are gone, for 4 ms at most; true: there is
-    /// more. Called about once a second, and 40 ms after it said so.
-    virtual bool sweep() noexcept = 0;
+    /// Removes some of what belonged to endpoints that are gone, for a few milliseconds. Returns
+    /// after how long it would go on; Duration::max(): nothing is left. Called about once a second,
+    /// and after that time.
+    virtual Duration sweep() noexcept = 0;
 };
 
 /// What one database node looks like at a moment.

@@ -242,7 +242,7 @@ private:
     std::vector<std::shared_ptr<Wake>> waiting_first_;
     std::vector<Event> outbox_;
     std::shared_ptr<Wake> tick_wake_;
-    bool tick_asked_ = true; // a tick is due, whatever the time
+    bool tick_asked_ = false; // a tick is due, whatever the time
     TimePoint next_pulse_{};
     TimePoint next_comparison_{};
     bool checks_running_ = false;
@@ -260,3 +260,4 @@ private:
 #include <failover/engine/detail/upstream_operators.hpp>
 #include <failover/engine/detail/upstream_set.hpp>
 #include <failover/engine/detail/upstream_status.hpp>
+#include <failover/engine/detail/upstream_ticks.hpp>

@@ -71,9 +71,9 @@ struct NoServiceMeter final : failover::ServiceMeter {
     void set_panic(bool) noexcept override {}
     void set_discovery_age(Duration) noexcept override {}
     void flush() noexcept override {}
-    bool sweep() noexcept override {
+    Duration sweep() noexcept override {
         ++sweeps;
-        return sweeps_left > 0 && sweeps_left-- > 0;
+        return sweeps_left > 0 && sweeps_left-- > 0 ? 10ms : Duration::max();
     }
 
     std::atomic<int> sweeps{0};
