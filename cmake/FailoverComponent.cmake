@@ -68,6 +68,7 @@ function(failover_install_package)
   install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/failover" TYPE INCLUDE)
   install(FILES "${PROJECT_BINARY_DIR}/failover-config.cmake"
     "${PROJECT_BINARY_DIR}/failover-config-version.cmake"
-    "${PROJECT_SOURCE_DIR}/cmake/FindPqxx.cmake" DESTINATION "${FAILOVER_PACKAGE_DIR}")
+    "${PROJECT_SOURCE_DIR}/cmake/FindPqxx.cmake"
+    "${PROJECT_SOURCE_DIR}/cmake/FindHiredis.cmake" DESTINATION "${FAILOVER_PACKAGE_DIR}")
   install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" TYPE DOC)
 endfunction()

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "yaml_reader.hpp"
-
 #include <failover/config/config.hpp>
 
 #include <set>
@@ -11,13 +10,18 @@
 
 namespace failover::config {
 
-// One function a part of the file. Each reads what its section has and leaves the rest at its default.
+// One function a part of the file. Each reads what its section has and leaves the rest at its
+// default.
 
 void read_services(YamlReader& root, LoadState& state, Config& config);
 void read_database(YamlReader& root, LoadState& state, DatabaseConfig& database);
 /// What `failover` of the database has beside what it shares with the cache.
 void read_database_failover(YamlReader& failover, LoadState& state, DatabaseConfig& database);
 void read_cache(YamlReader& root, LoadState& state, CacheConfig& cache);
+/// What `failover` of the cache has beside what it shares with the database.
+void read_cache_failover(YamlReader& failover, LoadState& state, CacheConfig& cache);
+/// What the cache has beside its nodes and `failover`.
+void read_cache_rest(YamlReader& redis, LoadState& state, CacheConfig& cache);
 void read_observation(YamlReader& root, LoadState& state, Config& config);
 
 void read_health_check(YAML::Node node, const std::string& path, LoadState& state,

@@ -2,21 +2,9 @@
 #include "parts.hpp"
 
 #include <algorithm>
-#include <array>
 
 namespace failover::config {
 namespace {
-
-constexpr std::array<YamlReader::Choice<CacheMode>, 3> cache_modes{{
-    {"dual", CacheMode::dual},
-    {"replicated", CacheMode::replicated},
-    {"gutter", CacheMode::gutter},
-}};
-
-constexpr std::array<YamlReader::Choice<WriteAck>, 2> write_acks{{
-    {"any", WriteAck::any},
-    {"all", WriteAck::all},
-}};
 
 void read_node(YAML::Node node, const std::string& path, LoadState& state,
                DatabaseNodeConfig& out) {
@@ -103,19 +91,9 @@ void read_cache(YamlReader& root, LoadState& state, CacheConfig& cache) {
     {
         YamlReader failover{reader.section("failover"), reader.path_of("failover"), state};
         read_store_failover(failover, cache);
+        read_cache_failover(failover, state, cache);
     }
-    reader.choice<CacheMode>("mode", cache_modes, cache.mode);
-    reader.choice<WriteAck>("write_ack", write_acks, cache.write_ack);
-    {
-        YamlReader sentinel{reader.section("sentinel"), reader.path_of("sentinel"), state};
-        sentinel.text("master_name", cache.sentinel_master);
-        sentinel.texts("nodes", cache.sentinel_nodes);
-    }
-    {
-        YamlReader journal{reader.section("journal"), reader.path_of("journal"), state};
-        journal.number("max_keys", cache.journal_max_keys);
-        journal.text("file", cache.journal_file);
-    }
+    read_cache_rest(reader, state, cache);
     state.unset = nullptr;
 }
 

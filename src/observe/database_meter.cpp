@@ -4,7 +4,6 @@
 #include "duration_counts.hpp"
 
 #include <array>
-#include <chrono>
 #include <map>
 #include <mutex>
 #include <string>
@@ -13,21 +12,16 @@
 namespace failover {
 namespace {
 
+using observe::check_bounds;
 using observe::duration_bounds;
 using observe::Families;
+using observe::seconds;
 using Counter = observe::Series<prometheus::Counter>;
 using Gauge = observe::Series<prometheus::Gauge>;
 using Histogram = observe::Series<prometheus::Histogram>;
 
-/// Upper bounds of log-in durations, in seconds; those of the other health checks.
-const prometheus::Histogram::BucketBoundaries check_bounds{0.001, 0.01, 0.1, 1, 10};
-
 constexpr std::array<const char*, 7> roles{"unknown", "primary", "read_only", "standby",
                                            "fenced",  "foreign", "down"};
-
-double seconds(Duration duration) {
-    return std::chrono::duration<double>(duration).count();
-}
 
 /// The series of one node.
 class NodeSeries {

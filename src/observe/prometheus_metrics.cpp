@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "prometheus_metrics.hpp"
 
+#include "cache_meter.hpp"
 #include "database_meter.hpp"
 #include "duration_counts.hpp"
 #include "series.hpp"
@@ -19,9 +20,11 @@
 namespace failover {
 namespace {
 
+using observe::check_bounds;
 using observe::duration_bounds;
 using observe::DurationCounts;
 using observe::Families;
+using observe::seconds;
 using CounterSeries = observe::Series<prometheus::Counter>;
 using GaugeSeries = observe::Series<prometheus::Gauge>;
 using HistogramSeries = observe::Series<prometheus::Histogram>;
@@ -29,10 +32,6 @@ using HistogramSeries = observe::Series<prometheus::Histogram>;
 /// For removing series while there are very many: so long at a time, and so long between two.
 constexpr Duration sweep_portion = std::chrono::milliseconds{4};
 constexpr Duration sweep_rest = std::chrono::milliseconds{36};
-
-double seconds(Duration duration) {
-    return std::chrono::duration<double>(duration).count();
-}
 
 /// Ten thousand endpoints that are only checked must be cheap: what counts
 /// calls is made at the first call, except the two counters people always look
@@ -51,9 +50,6 @@ private:
     std::once_flag made_;
     std::optional<CounterSeries> series_;
 };
-
-/// Upper bounds of check durations, in seconds. Few: each endpoint has them.
-const prometheus::Histogram::BucketBoundaries check_bounds{0.001, 0.01, 0.1, 1, 10};
 
 class PrometheusEndpointMeter final : public EndpointMeter {
 public:
@@ -234,23 +230,38 @@ public:
 
     std::shared_ptr<DatabaseMeter> database() override { return make_database_meter(families_); }
 
+    std::shared_ptr<CacheMeter> cache() override {
+        std::shared_ptr<FlushedCacheMeter> meter = make_cache_meter(families_);
+        const std::lock_guard lock{mutex_};
+        std::erase_if(caches_, [](const auto& one) { return one.expired(); });
+        caches_.push_back(meter);
+        return meter;
+    }
+
     std::string expose() const override {
         {
             const std::lock_guard lock{mutex_};
-            for (const std::weak_ptr<ServiceMeter>& service : services_) {
-                if (const std::shared_ptr<ServiceMeter> alive = service.lock()) {
-                    alive->flush();
-                }
-            }
+            flush(services_);
+            flush(caches_);
         }
         families_->sweep(sweep_portion, Duration::zero());
         return prometheus::TextSerializer{}.Serialize(families_->registry().Collect());
     }
 
 private:
+    template <class Meter>
+    static void flush(const std::vector<std::weak_ptr<Meter>>& meters) {
+        for (const std::weak_ptr<Meter>& meter : meters) {
+            if (const std::shared_ptr<Meter> alive = meter.lock()) {
+                alive->flush();
+            }
+        }
+    }
+
     std::shared_ptr<Families> families_;
     mutable std::mutex mutex_;
     std::vector<std::weak_ptr<ServiceMeter>> services_;
+    std::vector<std::weak_ptr<FlushedCacheMeter>> caches_;
 };
 
 } // namespace

@@ -1,27 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "series.hpp"
 
+#include "make_family.hpp"
 #include <failover/base/json.hpp>
 
 #include <algorithm>
 #include <map>
 
 namespace failover::observe {
-namespace {
-
-auto& counter(prometheus::Registry& registry, const char* name, const char* help) {
-    return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
-}
-
-auto& gauge(prometheus::Registry& registry, const char* name, const char* help) {
-    return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
-}
-
-auto& histogram(prometheus::Registry& registry, const char* name, const char* help) {
-    return prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
-}
-
-} // namespace
 
 Families::Families(std::shared_ptr<prometheus::Registry> registry)
     : registry_{std::move(registry)},
@@ -85,7 +71,8 @@ Families::Families(std::shared_ptr<prometheus::Registry> registry)
       database_staleness{gauge(*registry_, "failover_database_staleness_seconds",
                                "How old a standby's data is at most; -1: unknown.")},
       database_connections{gauge(*registry_, "failover_database_connections",
-                                 "Connections to a node, and calls that wait for one.")} {}
+                                 "Connections to a node, and calls that wait for one.")},
+      cache{*registry_} {}
 
 Families::~Families() {
     for (auto* family : {&endpoint_unhealthy,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "cache_families.hpp"
 #include <failover/base/time.hpp>
 
 #include <prometheus/counter.h>
@@ -135,6 +136,7 @@ public:
     Gauges& database_node_role;
     Gauges& database_staleness;
     Gauges& database_connections;
+    CacheFamilies cache;
 };
 
 /// One series, for as long as this object lives.

@@ -101,6 +101,7 @@ LogLevel level_of(EventKind kind) {
         case EventKind::alert:
         case EventKind::split_brain_started:
         case EventKind::node_foreign:
+        case EventKind::cache_misconfigured:
             return LogLevel::error;
         case EventKind::endpoint_refused:
         case EventKind::discovery_warning:
@@ -115,6 +116,11 @@ LogLevel level_of(EventKind kind) {
         case EventKind::node_fenced:
         case EventKind::commit_in_doubt:
         case EventKind::config_rejected:
+        case EventKind::cache_node_changed:
+        case EventKind::cache_node_flushed:
+        case EventKind::cache_journal_overflowed:
+        case EventKind::cache_diverged:
+        case EventKind::cache_reads_moved:
             return LogLevel::warn;
         case EventKind::breaker_half_open:
             return LogLevel::debug;

@@ -6,6 +6,9 @@
 #ifdef FAILOVER_BENCH_POSTGRES
 #include "postgres_bench.hpp"
 #endif
+#ifdef FAILOVER_BENCH_REDIS
+#include "redis_bench.hpp"
+#endif
 #include "report.hpp"
 #include "row.hpp"
 
@@ -77,6 +80,9 @@ int main(int argc, char** argv) {
         append(rows, bench::run_health_bench(options.quick, wanted));
 #ifdef FAILOVER_BENCH_POSTGRES
         append(rows, bench::run_postgres_bench(options.quick, wanted));
+#endif
+#ifdef FAILOVER_BENCH_REDIS
+        append(rows, bench::run_redis_bench(options.quick, wanted));
 #endif
         append(rows, bench::run_consul_bench(options.quick, wanted));
         append(rows, bench::run_churn_bench(options.quick, wanted));

@@ -52,7 +52,9 @@ BEGIN {
     rank["face:message.hpp"] = 1; rank["face:call_options.hpp"] = 1
     rank["health"] = rank["select"] = rank["retry"] = rank["role"] = 2
     rank["face:db_options.hpp"] = rank["face:db_params.hpp"] = 2
+    rank["face:cache_reply.hpp"] = 1
     rank["discovery"] = rank["engine"] = rank["face:topology.hpp"] = 3
+    rank["face:cache_options.hpp"] = rank["face:cache_topology.hpp"] = 3
     rank["src/config"] = rank["src/discovery"] = rank["src/http"] = rank["src/observe"] = 4
     rank["src/postgres"] = rank["src/redis"] = 4
     rank["face:client.hpp"] = rank["face:manager.hpp"] = 5
@@ -61,6 +63,7 @@ BEGIN {
     # A configuration holds endpoints, options name messages, and the engine watches providers.
     peer["config>endpoint"]; peer["face:message.hpp>endpoint"]
     peer["face:call_options.hpp>face:message.hpp"]; peer["engine>discovery"]
+    peer["engine>face:cache_options.hpp"]; peer["engine>face:cache_topology.hpp"]
     peer["face:manager.hpp>face:client.hpp"]
     # Statements are judged in the words of the attempts of calls.
     peer["role>retry"]

@@ -52,7 +52,8 @@ enum class Errc {
     not_running,
     /// The caller cancelled, or stop() ran out of its drain timeout.
     cancelled,
-    /// The request itself is not acceptable (CR, LF, NUL in a header or path). Nothing was sent.
+    /// The request itself is not acceptable (CR, LF, NUL in a header or path; a command that cannot
+    /// share a connection). Nothing was sent.
     invalid_request,
     /// No such service in the configuration. The message lists the known ones.
     unknown_service,
@@ -67,6 +68,9 @@ enum class Errc {
     /// The database refused the statement: its text, its values, or what it may do. Nothing of it
     /// was kept. Failure::sqlstate and the message say why; correct the statement.
     query_failed,
+    /// The cache refused the command: its arguments, the type of the key, or what the user may do.
+    /// Nothing was changed. The message holds the server's words; correct the command.
+    command_failed,
 };
 
 /// How to react. An error belongs to exactly one of not_sent and maybe_executed, and to any number

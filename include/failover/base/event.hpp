@@ -44,9 +44,9 @@ enum class EventKind {
     config_rejected,
     /// An endpoint has been unhealthy for `alerts.unhealthy_for`.
     alert,
-    /// Database: another node is the primary; `duration` is how long there was none.
+    /// Database, replicated cache: another node is the primary; `duration` is how long there was none.
     primary_changed,
-    /// Database: no node is proven primary any more.
+    /// Database, replicated cache: no node is proven primary any more.
     primary_lost,
     /// Database: a node takes writes although a newer timeline exists. It is never written to.
     node_fenced,
@@ -60,6 +60,20 @@ enum class EventKind {
     /// Database: an operator paused writes, or let them go on.
     writes_paused,
     writes_resumed,
+    /// Cache: a node is in another state; `reason` is "up -> down: connection refused", `duration`
+    /// how long the old state lasted.
+    cache_node_changed,
+    /// Cache: the database of a node was emptied, as its data may have been older than it was.
+    cache_node_flushed,
+    /// Cache: a node misses more than `journal.max_keys`; it is emptied before it serves reads.
+    cache_journal_overflowed,
+    /// Cache: nodes held different values of a key; it was deleted on all of them.
+    cache_diverged,
+    /// Cache: a node refuses this process; `reason` holds the server's words. Correct the
+    /// configuration: waiting does not help.
+    cache_misconfigured,
+    /// Cache: reads go to another node now, `endpoint`.
+    cache_reads_moved,
 };
 
 /// One change, as on_event() handlers, the log and the admin page see it.
@@ -132,6 +146,12 @@ inline const char* to_string(EventKind kind) noexcept {
         case EventKind::commit_in_doubt: return "commit_in_doubt";
         case EventKind::writes_paused: return "writes_paused";
         case EventKind::writes_resumed: return "writes_resumed";
+        case EventKind::cache_node_changed: return "cache_node_changed";
+        case EventKind::cache_node_flushed: return "cache_node_flushed";
+        case EventKind::cache_journal_overflowed: return "cache_journal_overflowed";
+        case EventKind::cache_diverged: return "cache_diverged";
+        case EventKind::cache_misconfigured: return "cache_misconfigured";
+        case EventKind::cache_reads_moved: return "cache_reads_moved";
     }
     return "unknown";
 }

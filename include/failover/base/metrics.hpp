@@ -109,6 +109,76 @@ public:
     virtual void check(const std::string& id, bool passed, Duration took) = 0;
 };
 
+/// What one cache node looks like at a moment.
+struct CacheNodeGauges {
+    /// "up", "down" and so on.
+    std::string state{};
+    /// It serves reads, or could.
+    bool up = false;
+    /// Keys that are to be deleted there before it serves reads again.
+    std::size_t journal_depth = 0;
+    /// Seconds since the oldest of them has been waiting; 0: there is none.
+    double journal_age = 0;
+    /// Open pipelined connections.
+    std::size_t connections = 0;
+    /// Commands under way.
+    std::size_t pending = 0;
+};
+
+/// Numbers of the cache. Threads as EndpointMeter; node() and check() may lock and allocate.
+class CacheMeter {
+public:
+    enum class Verb { get, set, del, command, load };
+    /// What a call came to. A missing key is ok.
+    enum class End { ok, failed };
+    /// How get_or_load() came by its value.
+    enum class Load {
+        /// It was there.
+        hit,
+        /// It was there, older than its ttl.
+        stale,
+        /// This caller loaded it.
+        loaded,
+        /// Another caller loaded it.
+        waited,
+        /// It was loaded and not stored: the key was written meanwhile.
+        refused,
+    };
+
+    CacheMeter() = default;
+    CacheMeter(const CacheMeter&) = delete;
+    CacheMeter& operator=(const CacheMeter&) = delete;
+    virtual ~CacheMeter() = default;
+
+    /// A call ended. `took`: the whole call.
+    virtual void call(Verb verb, End end, Duration took) noexcept = 0;
+    /// A get() found its key.
+    virtual void hit() noexcept = 0;
+    /// It did not.
+    virtual void miss() noexcept = 0;
+    /// An attempt was followed by another one.
+    virtual void retry() noexcept = 0;
+    /// Reads moved to another node.
+    virtual void failover() noexcept = 0;
+    /// A key was put into the journal of a node.
+    virtual void journaled() noexcept = 0;
+    /// So many keys of a journal were deleted on their node.
+    virtual void replayed(std::size_t keys) noexcept = 0;
+    /// The database of a node was emptied.
+    virtual void flushed() noexcept = 0;
+    /// So many keys had different values on the nodes.
+    virtual void diverged(std::size_t keys) noexcept = 0;
+    /// So many keys were compared.
+    virtual void audited(std::size_t keys) noexcept = 0;
+    /// A value was copied to a node that warms up.
+    virtual void warmed() noexcept = 0;
+    virtual void load(Load how) noexcept = 0;
+    /// How a node is; called about once a second for each.
+    virtual void node(const std::string& id, const CacheNodeGauges& gauges) = 0;
+    /// One log-in of the health check ended.
+    virtual void check(const std::string& id, bool passed, Duration took) = 0;
+};
+
 /// Makes meters, and renders what they hold.
 class Metrics {
 public:
@@ -119,6 +189,7 @@ public:
 
     [[nodiscard]] virtual std::shared_ptr<ServiceMeter> service(const std::string& name) = 0;
     [[nodiscard]] virtual std::shared_ptr<DatabaseMeter> database() = 0;
+    [[nodiscard]] virtual std::shared_ptr<CacheMeter> cache() = 0;
     /// Prometheus text exposition format 0.0.4.
     [[nodiscard]] virtual std::string expose() const = 0;
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <failover/base/time.hpp>
+#include <failover/config/redis_options.hpp>
 #include <failover/config/secret.hpp>
 #include <failover/config/service_config.hpp>
 
@@ -17,16 +18,12 @@ struct CacheNodeConfig {
     Secret url{};
     /// Database number. Range 0 to 65535. Default 0.
     std::uint32_t db = 0;
-    /// Connections. Range 1 to 1024. Default 10.
+    /// Connections for blocking verbs, beside the pipelined ones of `failover.pipelines`. Range 1 to
+    /// 1024. Default 10.
     std::uint32_t pool_size = 10;
     /// Dotted path in the file, for messages. Default empty: made from the position.
     std::string path{};
 };
-
-/// `cache.providers.redis.mode`.
-enum class CacheMode { dual, replicated, gutter };
-/// `cache.providers.redis.write_ack`: how many nodes must confirm a write.
-enum class WriteAck { any, all };
 
 /// `cache.providers.redis`.
 struct CacheConfig {
@@ -45,7 +42,8 @@ struct CacheConfig {
     std::vector<std::string> sentinel_nodes{};
     /// `journal.max_keys`. Range >= 1. Default 100000.
     std::uint64_t journal_max_keys = 100000;
-    /// `journal.file`. Default empty: memory only.
+    /// `journal.file`: where invalidations that a node still has to receive outlive the process.
+    /// One process a file. Default empty: memory only.
     std::string journal_file{};
     /// Default true.
     bool enabled = true;
@@ -57,6 +55,26 @@ struct CacheConfig {
     Duration timeout = std::chrono::seconds{30};
     /// Range 0 to 16. Default 3.
     std::uint32_t max_retries = 3;
+    /// Longest wait for an answer of one node, counted from the last byte it sent. Range 1 ms to 60 s.
+    /// Default 50 ms.
+    Duration operation_timeout = std::chrono::milliseconds{50};
+    /// Longest log-in: TCP, TLS, AUTH. Range 1 ms to 60 s. Default 1 s.
+    Duration connect_timeout = std::chrono::seconds{1};
+    /// Pipelined connections to each node. Range 1 to 64. Default 2.
+    std::uint32_t pipelines = 2;
+    /// Commands that may be under way to one node. Range >= 1. Default 10000.
+    std::uint32_t max_pending = 10000;
+    /// Replicated mode. Default primary.
+    CacheReads reads = CacheReads::primary;
+    /// Gutter mode: longest life of a value in the secondary. Range 1 s to 1 h. Default 60 s.
+    Duration gutter_ttl = std::chrono::seconds{60};
+    /// Dual mode: share of the keys written that are compared on all nodes later. Ratio. Default
+    /// 0.0001. 0: none.
+    double audit_ratio = 0.0001;
+    CacheRejoinOptions rejoin{};
+    CacheHealthOptions health{};
+    CacheLoadOptions load{};
+    CacheTlsOptions tls{};
     std::vector<UnsetVariable> unset{};
 };
 

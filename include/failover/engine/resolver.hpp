@@ -69,6 +69,14 @@ public:
         co_return answer ? *answer : Answer{asio::error::make_error_code(asio::error::host_not_found)};
     }
 
+    /// What is known of `host` now; null: nothing yet. Begins a look-up when there is reason to.
+    [[nodiscard]] std::shared_ptr<const Answer> known(const std::string& host) {
+        boost::system::error_code error;
+        const asio::ip::address literal = asio::ip::make_address(host, error);
+        return error ? ask(host, nullptr)
+                     : std::make_shared<const Answer>(Addresses{literal});
+    }
+
     /// Refuses further look-ups and waits for the running ones, at most `limit`; one that hangs in
     /// the system's resolver is left to itself and touches nothing but its own state.
     void stop(Duration limit) {
@@ -135,7 +143,9 @@ private:
                 asio::error::make_error_code(asio::error::operation_aborted));
             return entry.answer != nullptr ? entry.answer : stopped;
         }
-        entry.waiting.push_back(wake);
+        if (wake != nullptr) {
+            entry.waiting.push_back(wake);
+        }
         return nullptr;
     }
 

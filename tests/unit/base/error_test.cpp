@@ -50,6 +50,7 @@ constexpr Row table[] = {
     {Errc::replica_too_stale, false, true, false, false},
     {Errc::unsupported, false, false, true, false},
     {Errc::query_failed, false, false, false, false},
+    {Errc::command_failed, false, false, false, false},
 };
 
 TEST(Errc, maps_to_the_conditions_callers_compare_with) {

@@ -53,6 +53,11 @@ TEST(ConfigSecrets, stay_out_of_every_message) {
     const std::vector<std::string> files{
         "database: {providers: {postgresql: {primary: \"postgres://u:S3CRET@h/d\"}}}\n",
         "cache: {providers: {redis: {secondaries: \"redis://:S3CRET@h\"}}}\n",
+        "cache: {providers: {redis: {primary: {url: \"redis://u:S3C/RET@h\"}}}}\n",
+        "cache: {providers: {redis: {primary: {url: \"redis://u:S3C%RET@h\"}}}}\n",
+        "cache: {providers: {redis: {primary: {url: \"http://u:S3CRET@h\"}}}}\n",
+        "cache: {providers: {redis: {primary: {url: \"redis://u:S3CRET@h/1\", db: 2}}}}\n",
+        "cache: {providers: {redis: {primary: {url: \"redis://u:S3CRET@h:99999\"}}}}\n",
         "admin: S3CRET\n",
         "admin: {token: \"${S3CRET x}\"}\n",
         "admin: {token: *S3CRET}\n",

@@ -176,6 +176,38 @@ TEST(ConfigReference, shows_the_defaults_but_for_hedging) {
     EXPECT_EQ(shown.drain_timeout, built_in.drain_timeout);
 }
 
+TEST(ConfigReference, shows_the_defaults_of_the_cache) {
+    const CacheConfig shown = load_config(root / "configs/config.yaml").cache;
+    const CacheConfig built_in;
+    EXPECT_EQ(shown.mode, built_in.mode);
+    EXPECT_EQ(shown.write_ack, built_in.write_ack);
+    EXPECT_EQ(shown.sentinel_master, built_in.sentinel_master);
+    EXPECT_EQ(shown.sentinel_nodes, built_in.sentinel_nodes);
+    EXPECT_EQ(shown.journal_max_keys, built_in.journal_max_keys);
+    EXPECT_EQ(shown.journal_file, built_in.journal_file);
+    EXPECT_EQ(shown.operation_timeout, built_in.operation_timeout);
+    EXPECT_EQ(shown.connect_timeout, built_in.connect_timeout);
+    EXPECT_EQ(shown.pipelines, built_in.pipelines);
+    EXPECT_EQ(shown.max_pending, built_in.max_pending);
+    EXPECT_EQ(shown.reads, built_in.reads);
+    EXPECT_EQ(shown.gutter_ttl, built_in.gutter_ttl);
+    EXPECT_EQ(shown.audit_ratio, built_in.audit_ratio);
+    EXPECT_EQ(shown.rejoin.after, built_in.rejoin.after);
+    EXPECT_EQ(shown.rejoin.max_after, built_in.rejoin.max_after);
+    EXPECT_EQ(shown.rejoin.warm_up, built_in.rejoin.warm_up);
+    EXPECT_EQ(shown.rejoin.quarantine, built_in.rejoin.quarantine);
+    EXPECT_EQ(shown.rejoin.flush, built_in.rejoin.flush);
+    EXPECT_EQ(shown.rejoin.automatic, built_in.rejoin.automatic);
+    EXPECT_EQ(shown.health.ping_interval, built_in.health.ping_interval);
+    EXPECT_EQ(shown.health.ping_timeout, built_in.health.ping_timeout);
+    EXPECT_EQ(shown.health.ping_misses, built_in.health.ping_misses);
+    EXPECT_EQ(shown.health.errors, built_in.health.errors);
+    EXPECT_EQ(shown.load.lease, built_in.load.lease);
+    EXPECT_EQ(shown.load.stale_for, built_in.load.stale_for);
+    EXPECT_EQ(shown.load.ttl_jitter, built_in.load.ttl_jitter);
+    EXPECT_EQ(shown.load.max_concurrent, built_in.load.max_concurrent);
+}
+
 TEST(ConfigReference, changes_every_list_it_shows) {
     const Config config = load_config(root / "configs/config.yaml");
     const HealthCheckOptions& health = config.services.back().health_check;
@@ -189,7 +221,7 @@ TEST(ConfigReference, changes_every_list_it_shows) {
     EXPECT_EQ(config.services[2].static_list.endpoints[1].metadata.at("rack"), "7");
     EXPECT_EQ(config.services[2].static_list.endpoints[2].port, 8083);
     EXPECT_EQ(config.database.secondaries.size(), 2U);
-    EXPECT_EQ(config.cache.sentinel_nodes, std::vector<std::string>{"localhost:26379"});
+    EXPECT_EQ(config.cache.secondaries.size(), 2U);
 }
 
 } // namespace reference_test

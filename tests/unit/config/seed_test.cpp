@@ -19,7 +19,10 @@ class Environment {
 public:
     explicit Environment(bool set) {
         for (const char* const name : names) {
-            set ? ::setenv(name, (std::string{"value-of-"} + name).c_str(), 1) : ::unsetenv(name);
+            // Only the URL of a cache is looked into.
+            const std::string scheme =
+                std::string{name}.find("REDIS") != std::string::npos ? "redis://" : "";
+            set ? ::setenv(name, (scheme + "value-of-" + name).c_str(), 1) : ::unsetenv(name);
         }
     }
     Environment(const Environment&) = delete;
@@ -121,8 +124,8 @@ TEST(SeedConfig, has_its_cache) {
     const CacheConfig cache = seed().cache;
     ASSERT_TRUE(cache.present);
     ASSERT_EQ(cache.secondaries.size(), 1U);
-    EXPECT_EQ(cache.primary.url.reveal(), "value-of-PRIMARY_REDIS_URL");
-    EXPECT_EQ(cache.secondaries[0].url.reveal(), "value-of-SECONDARY_REDIS_URL");
+    EXPECT_EQ(cache.primary.url.reveal(), "redis://value-of-PRIMARY_REDIS_URL");
+    EXPECT_EQ(cache.secondaries[0].url.reveal(), "redis://value-of-SECONDARY_REDIS_URL");
     for (const CacheNodeConfig& node : {cache.primary, cache.secondaries[0]}) {
         EXPECT_EQ(node.db, 0U);
         EXPECT_EQ(node.pool_size, 10U);

@@ -185,6 +185,9 @@ TEST_F(AdminServerTest, the_page_loads_nothing_from_elsewhere_and_never_makes_ma
     const std::string page = body_of(answer);
     EXPECT_NE(page.find("api/v1/status"), std::string::npos);
     EXPECT_NE(page.find("textContent"), std::string::npos);
+    for (const char* shown : {"status.services", "status.database", "status.cache"}) {
+        EXPECT_NE(page.find(shown), std::string::npos) << shown;
+    }
     for (const char* unwanted : {"http://", "https://", "src=", "@import", "innerHTML",
                                  "insertAdjacentHTML", "document.write"}) {
         EXPECT_EQ(page.find(unwanted), std::string::npos) << unwanted;

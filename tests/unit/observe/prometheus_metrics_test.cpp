@@ -238,6 +238,8 @@ TEST(PrometheusMetrics, the_page_lists_exactly_the_names_and_labels_there_are) {
     use_everything(*service, *endpoint);
     const auto database = metrics->database();
     database->node("primary", NodeGauges{.role = "primary", .reachable = true});
+    const auto cache = metrics->cache();
+    cache->node("primary", CacheNodeGauges{.state = "up", .up = true});
     std::map<std::string, std::string> real;
     const Exposition read{metrics->expose()};
     for (const auto& [name, family] : read.families()) {

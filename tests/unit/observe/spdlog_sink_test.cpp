@@ -123,10 +123,14 @@ TEST(EventLog, each_kind_has_the_level_it_deserves) {
         return user.out.str().substr(0, user.out.str().find(' '));
     };
     EXPECT_EQ(level_of_kind(EventKind::alert), "error");
+    EXPECT_EQ(level_of_kind(EventKind::cache_misconfigured), "error");
     for (const EventKind bad :
          {EventKind::endpoint_unhealthy, EventKind::endpoint_ejected, EventKind::breaker_opened,
           EventKind::failed_over, EventKind::panic_started, EventKind::discovery_lost,
-          EventKind::config_rejected, EventKind::endpoint_refused, EventKind::discovery_warning}) {
+          EventKind::config_rejected, EventKind::endpoint_refused, EventKind::discovery_warning,
+          EventKind::cache_node_changed, EventKind::cache_node_flushed,
+          EventKind::cache_journal_overflowed, EventKind::cache_diverged,
+          EventKind::cache_reads_moved}) {
         EXPECT_EQ(level_of_kind(bad), "warning") << to_string(bad);
     }
     for (const EventKind good :

@@ -63,7 +63,7 @@ inline constexpr ErrcRow errc_rows[] = {
     {Errc::not_running, "not_running", rejected, "the manager was stopped"},
     {Errc::cancelled, "cancelled", none, "the call was cancelled"},
     {Errc::invalid_request, "invalid_request", rejected,
-     "the request is not valid HTTP (control character in path or header); nothing was sent"},
+     "the request cannot be sent (control character in path or header, say); nothing was sent"},
     {Errc::unknown_service, "unknown_service", config | rejected,
      "no such service in the configuration"},
     {Errc::bad_config, "bad_config", config | rejected, "the configuration is not usable"},
@@ -72,6 +72,7 @@ inline constexpr ErrcRow errc_rows[] = {
      "every replica lags further than max_staleness"},
     {Errc::unsupported, "unsupported", rejected, "not supported by this provider or build"},
     {Errc::query_failed, "query_failed", none, "the database refused the statement"},
+    {Errc::command_failed, "command_failed", none, "the cache refused the command"},
 };
 
 inline constexpr int maybe_executed_bit = 1 << 16;

@@ -6,6 +6,7 @@
 #include <failover/base/attempt_log.hpp>
 #include <failover/base/detail/http_text.hpp>
 #include <failover/config/detail/checker.hpp>
+#include <failover/config/detail/validate_cache.hpp>
 #include <failover/config/detail/validate_stores.hpp>
 #include <failover/config/url.hpp>
 

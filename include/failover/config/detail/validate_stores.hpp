@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Rules of the database and the cache.
+// Rules of the database, and those it shares with the cache.
 
-#include <failover/config/cache_config.hpp>
 #include <failover/config/database_config.hpp>
 #include <failover/config/detail/checker.hpp>
 #include <failover/config/failover_options.hpp>
@@ -30,11 +29,6 @@ inline void check_database_node(const DatabaseNodeConfig& node, const Checker& a
     at.range(node.max_connections, "max_connections", 1, 10000);
     at.range(node.max_idle_connections, "max_idle_connections", 0, node.max_connections);
     at.range(node.weight, "weight", 0, 65535);
-}
-
-inline void check_cache_node(const CacheNodeConfig& node, const Checker& at) {
-    at.range(node.db, "db", 0, 65535);
-    at.range(node.pool_size, "pool_size", 1, 1024);
 }
 
 /// Where secondary number i stands: its own path, or the usual place of that position.
@@ -68,8 +62,7 @@ inline void check_database_rules(const DatabaseConfig& database, const Checker& 
     buffer.range(database.buffer.min_gap, "min_gap", Duration::zero(), one_day);
     buffer.range(database.buffer.drain, "drain", 1, any_number);
     const Checker monitor = at.below("monitor");
-    monitor.range(database.monitor.interval, "interval", std::chrono::milliseconds{10},
-                  one_minute);
+    monitor.range(database.monitor.interval, "interval", std::chrono::milliseconds{10}, one_minute);
     monitor.range(database.monitor.panic_interval, "panic_interval", least_time,
                   database.monitor.interval);
     monitor.range(database.monitor.timeout, "timeout", std::chrono::milliseconds{10}, one_minute);
@@ -94,19 +87,6 @@ inline void check_database(const DatabaseConfig& database, std::vector<ConfigIss
         check_database_node(database.secondaries[i],
                             secondary(at, database.secondaries[i].path, i));
     }
-}
-
-inline void check_cache(const CacheConfig& cache, std::vector<ConfigIssue>& issues) {
-    const Checker at{"cache.providers.redis", issues};
-    check_store(cache.strategy, cache.health_check_interval, cache.timeout, cache.max_retries,
-                at.below("failover"));
-    check_cache_node(cache.primary, at.below("primary"));
-    for (std::size_t i = 0; i < cache.secondaries.size(); ++i) {
-        check_cache_node(cache.secondaries[i], secondary(at, cache.secondaries[i].path, i));
-    }
-    at.range(cache.journal_max_keys, "journal.max_keys", 1, std::uint64_t{1} << 40U);
-    at.require(cache.sentinel_master.empty() == cache.sentinel_nodes.empty(), "sentinel",
-               "master_name and nodes go together");
 }
 
 } // namespace failover::detail

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Bodies of calls.hpp: the coroutines.
+
+#include <failover/engine/cache/awaited_command.hpp>
+#include <failover/engine/cache/begun_elsewhere.hpp>
+#include <failover/engine/cache/detail/warm_copy.hpp>
+#include <failover/role/fill_lease.hpp>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+#include <vector>
+
+namespace failover::cache {
+
+namespace detail {
+
+/// Copies to a node that warms up, under way at once.
+inline constexpr std::size_t most_copies = 64;
+/// See Calls::copy().
+inline constexpr Duration copy_after = std::chrono::milliseconds{300};
+
+/// A command nobody waits for.
+class Forgotten final : public Command {
+public:
+    void done(Answer) noexcept override {}
+    void expired() noexcept override {}
+};
+
+} // namespace detail
+
+inline Calls::Calls(Parts parts)
+    : parts_{std::move(parts)},
+      // What protects the nodes is the number of attempts of a call: each goes to another node, so
+      // that an outage does not multiply the load of any.
+      retries_{RetryBudgetOptions{.ratio = 1, .min_per_second = 1000}},
+      hedges_{HedgeOptions{}} {}
+
+inline Failure Calls::fail(Errc what, std::string detail) {
+    Failure failure;
+    failure.code = make_error_code(what);
+    failure.service = "cache";
+    failure.detail = std::move(detail);
+    return failure;
+}
+
+inline CallPlan Calls::plan(const Work& work, const CacheOptions& options) const {
+    CallPlan plan;
+    plan.start = Clock::now();
+    plan.deadline = time_after(plan.start, options.deadline.value_or(parts_.config.timeout));
+    plan.attempt_timeout =
+        options.operation_timeout.value_or(parts_.config.operation_timeout);
+    plan.max_retries = !parts_.config.enabled ? 0U
+                       : options.max_retries  ? *options.max_retries
+                                              : parts_.config.max_retries;
+    plan.idempotent = work.kind != CommandClass::once;
+    plan.backoff = {.base = std::chrono::milliseconds{5}, .max = std::chrono::milliseconds{100}};
+    plan.retry_interval = std::chrono::milliseconds{100};
+    return plan;
+}
+
+inline WriteAck Calls::ack_of(const CacheOptions& options) const noexcept {
+    return parts_.config.mode == CacheMode::dual
+               ? options.write_ack.value_or(parts_.config.write_ack)
+               : WriteAck::any;
+}
+
+inline CacheReads Calls::reads_of(const CacheOptions& options) const noexcept {
+    return options.reads.value_or(parts_.config.reads);
+}
+
+inline asio::awaitable<Result<Reply>> Calls::async_run(Work work, CacheOptions options) {
+    CallRegistry::Entry entry{*parts_.registry};
+    if (!entry.open()) {
+        co_return fail(Errc::not_running, "the manager was stopped");
+    }
+    const CallPlan whole = plan(work, options);
+    std::unique_ptr<Attempts> attempts;
+    Attempts::Step step = Attempts::Step::go;
+    // Most calls are one read at a node that is well: it costs one coroutine and no attempts.
+    Node* const node = work.kind == CommandClass::read
+                           ? parts_.nodes.reader(work.key, work.hash, 0, reads_of(options))
+                           : nullptr;
+    if (node != nullptr && node->state() != CacheNodeState::warming) {
+        const asio::any_io_executor executor = co_await asio::this_coro::executor;
+        const auto command = AwaitedCommand::make(executor);
+        const TimePoint until = std::min(whole.deadline, whole.start + whole.attempt_timeout);
+        node->link().submit(work.hash, work.bytes, command, until, false);
+        co_await command->async_wait(asio::use_awaitable);
+        Answer answer = command->take();
+        if (answer.good()) {
+            node->succeeded();
+            co_return shown(std::move(answer.reply));
+        }
+        attempts = std::make_unique<Attempts>(whole, budgets(), work.kind);
+        static_cast<void>(attempts->begin(*node, whole.start));
+        heed(*node, answer, work.kind);
+        step = attempts->failed(answer, Clock::now());
+    } else {
+        attempts = std::make_unique<Attempts>(whole, budgets(), work.kind);
+    }
+    auto shared = std::make_shared<Work>(std::move(work));
+    co_return co_await go_on(std::move(shared), std::move(options), std::move(attempts),
+                             &entry.control(), step);
+}
+
+/// The attempts that are left of a call.
+inline asio::awaitable<Result<Reply>> Calls::go_on(std::shared_ptr<Work> work, CacheOptions options,
+                                                   std::unique_ptr<Attempts> attempts,
+                                                   CallControl* control, Attempts::Step step) {
+    using Step = Attempts::Step;
+    const bool reads = work->kind == CommandClass::read;
+    const WriteAck ack = ack_of(options);
+    std::string detail;
+    std::uint64_t rings = parts_.nodes.bell().rings();
+    for (;;) {
+        if (step == Step::rest) {
+            const Woken why = co_await sleep_until(attempts->rest_until(), *control);
+            step = attempts->rested(why == Woken::aborted || why == Woken::cancelled, Clock::now());
+            continue;
+        }
+        if (step == Step::wait) {
+            const Woken why = co_await parts_.nodes.bell().async_wait(
+                rings, attempts->plan().deadline, *control);
+            const bool given_up = why == Woken::aborted || why == Woken::cancelled;
+            step = given_up ? attempts->fail(Errc::cancelled) : Step::go;
+            rings = parts_.nodes.bell().rings();
+        }
+        if (step == Step::end) {
+            co_return attempts->failure(std::move(detail));
+        }
+        if (!reads && !enough(ack)) {
+            detail = "write_ack asks for more nodes than can be reached";
+            step = attempts->fail(Errc::no_healthy_endpoints);
+            continue;
+        }
+        Node* const node = reads ? parts_.nodes.reader(work->key, work->hash, attempts->excluded(),
+                                                       reads_of(options))
+                                 : parts_.nodes.lead(work->hash, attempts->excluded());
+        const TimePoint now = Clock::now();
+        if (node == nullptr) {
+            step = nobody(*attempts, now);
+            continue;
+        }
+        const std::optional<TimePoint> until = attempts->begin(*node, now);
+        if (!until) {
+            step = Step::end;
+            continue;
+        }
+        if (attempts->started() > 1) {
+            parts_.meter->retry();
+        }
+        Answer answer;
+        if (reads) {
+            answer = co_await read_attempt(work, node, *until);
+        } else {
+            answer = co_await write_attempt(work, node, ack, *until);
+        }
+        if (answer.good()) {
+            co_return shown(std::move(answer.reply));
+        }
+        heed(*node, answer, work->kind);
+        step = attempts->failed(answer, Clock::now());
+    }
+}
+
+/// Nobody can be picked now; perhaps somebody can soon. In replicated mode a promotion is waited for.
+inline Attempts::Step Calls::nobody(Attempts& attempts, TimePoint now) {
+    const bool replicated = parts_.config.mode == CacheMode::replicated;
+    if (!replicated && (attempts.started() > 0 || !parts_.nodes.undecided())) {
+        return attempts.nobody(now);
+    }
+    if (now < attempts.plan().deadline) {
+        return Attempts::Step::wait;
+    }
+    return attempts.fail(replicated ? Errc::no_primary : Errc::deadline_exceeded);
+}
+
+inline asio::awaitable<Answer> Calls::ask(Node& node, std::uint64_t hash, std::string bytes,
+                                          TimePoint until) {
+    const asio::any_io_executor executor = co_await asio::this_coro::executor;
+    const auto command = AwaitedCommand::make(executor);
+    node.link().submit(hash, bytes, command, until, false);
+    co_await command->async_wait(asio::use_awaitable);
+    co_return command->take();
+}
+
+inline void Calls::tell(Node& node, std::uint64_t hash, const std::string& bytes) {
+    node.link().submit(hash, bytes, std::make_shared<detail::Forgotten>(),
+                       Clock::now() + parts_.config.operation_timeout, false);
+}
+
+inline asio::awaitable<Answer> Calls::read_attempt(std::shared_ptr<Work> work, Node* node,
+                                                   TimePoint until) {
+    const asio::any_io_executor executor = co_await asio::this_coro::executor;
+    const auto command = AwaitedCommand::make(executor);
+    node->link().submit(work->hash, work->bytes, command, until, false);
+    co_await command->async_wait(asio::use_awaitable);
+    Answer answer = command->take();
+    if (answer.good()) {
+        node->succeeded();
+        if (work->copies && node->state() == CacheNodeState::warming) {
+            co_return co_await answer_for(std::move(work), node, std::move(answer), until);
+        }
+    }
+    co_return answer;
+}
+
+/// A node that warms up was read: what it misses, another one answers, and it gets a copy.
+inline asio::awaitable<Answer> Calls::answer_for(std::shared_ptr<Work> work, Node* node,
+                                                 Answer answer, TimePoint until) {
+    const bool missed = answer.reply.is_nil() || is_placeholder(answer.reply.text());
+    node->warm_read(!missed);
+    Node* const peer = missed ? parts_.nodes.peer_of(*node, work->key, work->hash) : nullptr;
+    if (peer == nullptr) {
+        co_return answer;
+    }
+    std::string get = work->bytes;
+    Answer found = co_await ask(*peer, work->hash, std::move(get), until);
+    if (!found.good() || found.reply.is_nil() || is_placeholder(found.reply.text())) {
+        co_return answer; // as the node itself has it: a miss
+    }
+    if (copying_.fetch_add(1, std::memory_order_relaxed) < detail::most_copies) {
+        asio::co_spawn(parts_.executor, copy(parts_.keep(), work->key, node, peer),
+                       asio::detached);
+    } else {
+        copying_.fetch_sub(1, std::memory_order_relaxed);
+    }
+    co_return found;
+}
+
+/// Copies a key. The lease comes first: whatever is written or deleted after it ends it, and the
+/// copy is refused. What was before it has reached the origin as well once a while has passed, or
+/// was given up by whoever wrote it, who then has left a mark.
+inline asio::awaitable<void> Calls::copy(std::shared_ptr<const void> keep, std::string key,
+                                         Node* node, Node* peer) {
+    struct Leave {
+        std::atomic<std::size_t>& count;
+        ~Leave() { count.fetch_sub(1, std::memory_order_relaxed); }
+    } const leave{copying_};
+    CallRegistry::Entry entry{*parts_.registry};
+    if (keep == nullptr || !entry.open()) {
+        co_return;
+    }
+    const std::uint64_t hash = hash_key(key);
+    const WarmCopy copy{key, peer->id()};
+    std::string command = copy.acquire();
+    const Answer lease =
+        co_await ask(*node, hash, std::move(command), Clock::now() + parts_.config.operation_timeout);
+    if (!copy.acquired(lease)) {
+        co_return;
+    }
+    const Duration settled =
+        std::max<Duration>(detail::copy_after, parts_.config.operation_timeout * 4);
+    const Woken why = co_await sleep_until(Clock::now() + settled, entry.control());
+    const TimePoint until = Clock::now() + parts_.config.operation_timeout;
+    if (why == Woken::timed_out && peer->readable(key, hash)) {
+        command = copy.get();
+        const Answer found = co_await ask(*peer, hash, std::move(command), until);
+        command = copy.life();
+        const Answer left = co_await ask(*peer, hash, std::move(command), until);
+        const bool there = found.good() && found.reply.type() == Reply::Type::text &&
+                           !is_placeholder(found.reply.text());
+        if (const auto fill = there ? copy.fill(found.reply.text(), left) : std::nullopt) {
+            tell(*node, hash, *fill);
+            parts_.meter->warmed();
+            co_return;
+        }
+    }
+    tell(*node, hash, copy.release());
+}
+
+inline asio::awaitable<Answer> Calls::write_attempt(std::shared_ptr<Work> work, Node* lead,
+                                                    WriteAck ack, TimePoint until) {
+    const asio::any_io_executor executor = co_await asio::this_coro::executor;
+    const auto join =
+        std::make_shared<AwaitedJoin>(executor, parts_.nodes.size(), lead->index(), ack,
+                                      work->kind == CommandClass::once);
+    if (work->kind == CommandClass::once) {
+        BegunElsewhere begun{parts_.nodes, *work, *lead, targets_of(*lead)};
+        std::string bytes = work->bytes;
+        Answer answer = co_await ask(*lead, work->hash, std::move(bytes), until);
+        if (answer.good()) {
+            lead->succeeded();
+        }
+        Mutation::report(*lead, answer);
+        begun.invalidate(join, Clock::now() + parts_.config.operation_timeout);
+        join->settle(lead->index(), std::move(answer));
+    } else {
+        const std::lock_guard lock{order_of(work->hash)};
+        lead->link().submit(work->hash, bytes_for(*work, *lead),
+                            std::make_shared<Mutation>(join, *lead, work->keys, false, false),
+                            until, false);
+        send_to_others(*work, *lead, join, until, true, false);
+    }
+    if (gutters(*lead)) {
+        cap_life(*work, *lead);
+    }
+    co_await join->async_wait(asio::use_awaitable);
+    co_return conclude(*join);
+}
+
+} // namespace failover::cache

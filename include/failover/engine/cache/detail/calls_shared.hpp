@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Bodies of calls.hpp: what blocking calls and coroutines share.
+
+#include <failover/role/fill_lease.hpp>
+
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace failover::cache {
+
+inline std::uint64_t Calls::targets_of(const Node& lead) const noexcept {
+    const std::uint64_t all = (std::uint64_t{1} << parts_.nodes.size()) - 1;
+    switch (parts_.config.mode) {
+        case CacheMode::dual:
+            return all;
+        case CacheMode::replicated:
+            return std::uint64_t{1} << lead.index();
+        case CacheMode::gutter:
+            break;
+    }
+    // The primary is always concerned; the others only while they may hold what stood in for it.
+    const TimePoint::rep until = guttered_until_.load(std::memory_order_relaxed);
+    const bool held = Clock::now().time_since_epoch().count() < until;
+    return held || lead.index() != 0 ? all : std::uint64_t{1};
+}
+
+inline bool Calls::enough(WriteAck ack) const noexcept {
+    if (ack == WriteAck::any) {
+        return true;
+    }
+    std::size_t reachable = 0;
+    for (const auto& node : parts_.nodes.all()) {
+        reachable += node->reachable() ? 1U : 0U;
+    }
+    return reachable >= acks_needed(ack, parts_.nodes.size());
+}
+
+inline void Calls::send_to_others(const Work& work, Node& lead,
+                                  const std::shared_ptr<WriteJoin>& join, TimePoint until,
+                                  bool ordered, bool now) {
+    const std::uint64_t targets = targets_of(lead);
+    for (const auto& node : parts_.nodes.all()) {
+        if (node.get() == &lead) {
+            continue;
+        }
+        const bool target = (targets >> node->index() & 1U) != 0;
+        Answer skipped;
+        skipped.fault = FaultKind::cancelled;
+        if (!target) {
+            join->settle(node->index(), std::move(skipped));
+            continue;
+        }
+        // What stood in for the primary is not written again but deleted, as is, by way of the
+        // journal, what a node out of reach misses.
+        if (work.everything || !node->reachable() ||
+            (parts_.config.mode == CacheMode::gutter && node->index() != 0)) {
+            Mutation::settle_journal(*node, *work.keys, false, false, work.everything);
+            join->settle(node->index(), std::move(skipped));
+            continue;
+        }
+        for (const std::string& key : *work.keys) {
+            node->begin(key, ordered);
+        }
+        node->link().submit(work.hash, work.bytes,
+                            std::make_shared<Mutation>(join, *node, work.keys, true, false), until,
+                            now);
+    }
+}
+
+inline Answer Calls::conclude(WriteJoin& join) {
+    WriteJoin::Outcome outcome = join.outcome();
+    if (!outcome.acknowledged) {
+        outcome.answer.written = outcome.answer.written || outcome.written;
+        if (outcome.answer.good()) {
+            outcome.answer.reply = {};
+            outcome.answer.fault = FaultKind::timeout;
+            outcome.answer.phase = Phase::waiting;
+            outcome.answer.cause = asio::error::timed_out;
+            outcome.answer.text = "not confirmed by as many nodes as write_ack asks for";
+        }
+    }
+    return std::move(outcome.answer);
+}
+
+inline void Calls::cap_life(const Work& work, Node& lead) {
+    const Duration life = parts_.config.gutter_ttl;
+    guttered_until_.store((Clock::now() + life * 2).time_since_epoch().count(),
+                          std::memory_order_relaxed);
+    if (!work.capped.empty()) {
+        return;
+    }
+    const std::string milliseconds =
+        std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(life).count());
+    for (const std::string& key : *work.keys) {
+        tell(lead, work.hash, resp({"PEXPIRE", key, milliseconds}));
+    }
+}
+
+/// What an answer says of its node, beside what every link says of itself.
+inline void Calls::heed(Node& node, const Answer& answer, CommandClass kind) {
+    if (!answer.is_error()) {
+        if (kind == CommandClass::read) {
+            Mutation::report(node, answer);
+        }
+        if (answer.cause == boost::system::errc::permission_denied) {
+            parts_.on_misconfigured(node, answer.text);
+        }
+        return;
+    }
+    const std::string words = answer.reply.text();
+    switch (judge_reply(words, kind).effect) {
+        case ReplyEffect::none:
+        case ReplyEffect::refuses_writes:
+        case ReplyEffect::cluster:
+            node.succeeded();
+            break;
+        case ReplyEffect::misconfigured:
+            parts_.on_misconfigured(node, words);
+            break;
+        case ReplyEffect::away:
+            node.failed(false, escaped(words));
+            break;
+        case ReplyEffect::demoted:
+            parts_.on_demoted(node);
+            // Its connections may lead to what is no primary any more.
+            node.link().drop();
+            node.poke();
+            break;
+    }
+}
+
+/// What the library itself keeps in a key is nothing to its users.
+inline Reply Calls::shown(Reply reply) {
+    if (reply.type() == Reply::Type::text && is_placeholder(reply.text())) {
+        return {};
+    }
+    if (reply.type() == Reply::Type::array) {
+        std::vector<Reply> elements = reply.elements();
+        for (Reply& element : elements) {
+            element = shown(std::move(element));
+        }
+        return Reply{std::move(elements)};
+    }
+    return reply;
+}
+
+} // namespace failover::cache

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <failover/base/time.hpp>
+#include <failover/engine/cache/answer.hpp>
+#include <failover/engine/cache/link.hpp>
+#include <failover/engine/cache/node.hpp>
+#include <failover/engine/parked.hpp>
+#include <failover/role/redis_reply.hpp>
+#include <failover/role/write_quorum.hpp>
+
+#include <condition_variable>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace failover::cache {
+
+/// One write at all nodes, until it is known whether it is acknowledged. What comes later is the
+/// journals' matter.
+/// Threads    safe.
+class WriteJoin {
+public:
+    struct Outcome {
+        bool acknowledged = false;
+        /// Of the node that reads go to or, when that failed, of one that confirmed.
+        Answer answer{};
+        /// Some node may have executed it.
+        bool written = false;
+    };
+
+    /// `lead`: the node that reads go to. `alone`: only that one executes it; the others delete.
+    WriteJoin(std::size_t nodes, std::size_t lead, WriteAck ack, bool alone)
+        : lead_{lead}, ack_{ack}, alone_{alone}, states_(nodes, WriteState::pending), answers_(nodes) {}
+    WriteJoin(const WriteJoin&) = delete;
+    WriteJoin& operator=(const WriteJoin&) = delete;
+    virtual ~WriteJoin() = default;
+
+    /// It ended at node `index`, or its time did.
+    void settle(std::size_t index, Answer answer) noexcept {
+        const std::lock_guard lock{mutex_};
+        if (decided_ || states_[index] != WriteState::pending) {
+            return;
+        }
+        states_[index] = answer.good() ? WriteState::acked : WriteState::failed;
+        written_ = written_ || answer.good() || (!answer.replied() && answer.written);
+        answers_[index] = std::move(answer);
+        // What the command itself is to blame for, no other node's word can mend.
+        const bool final_refusal = index == lead_ && states_[index] == WriteState::failed &&
+                                   (alone_ || its_own_fault(answers_[index]));
+        const std::optional<bool> known =
+            final_refusal ? std::optional{false} : acknowledged(states_, lead_, ack_);
+        if (known) {
+            decided_ = true;
+            acknowledged_ = *known;
+            decided();
+        }
+    }
+
+    /// Once decided.
+    [[nodiscard]] Outcome outcome() {
+        const std::lock_guard lock{mutex_};
+        std::size_t from = lead_;
+        if (acknowledged_ && states_[from] != WriteState::acked) {
+            for (std::size_t i = 0; i < states_.size(); ++i) {
+                from = states_[i] == WriteState::acked ? i : from;
+            }
+        }
+        return {acknowledged_, std::move(answers_[from]), written_};
+    }
+
+protected:
+    /// With the lock held.
+    virtual void decided() noexcept = 0;
+    std::mutex mutex_;
+    bool decided_ = false;
+
+private:
+    [[nodiscard]] static bool its_own_fault(const Answer& answer) {
+        return answer.is_error() &&
+               judge_reply(answer.reply.text(), CommandClass::idempotent).attempt.outcome !=
+                   OutcomeClass::retryable;
+    }
+
+    const std::size_t lead_;
+    const WriteAck ack_;
+    const bool alone_;
+    std::vector<WriteState> states_;
+    std::vector<Answer> answers_;
+    bool acknowledged_ = false;
+    bool written_ = false;
+};
+
+/// For a thread that waits.
+class BlockingJoin final : public WriteJoin {
+public:
+    using WriteJoin::WriteJoin;
+
+    /// False: time is over. Aborting ends it through the nodes' links.
+    bool wait_until(TimePoint until) {
+        std::unique_lock lock{mutex_};
+        return known_.wait_until(lock, until, [this] { return decided_; });
+    }
+
+private:
+    void decided() noexcept override { known_.notify_all(); }
+    std::condition_variable known_;
+};
+
+/// For a coroutine that waits.
+class AwaitedJoin final : public WriteJoin, public Parked {
+public:
+    AwaitedJoin(const asio::any_io_executor& executor, std::size_t nodes, std::size_t lead,
+                WriteAck ack, bool alone)
+        : WriteJoin{nodes, lead, ack, alone}, Parked{executor} {}
+
+private:
+    void decided() noexcept override { resume(); }
+};
+
+/// A write under way to one node. Whatever becomes of the call, the node's journal hears how it
+/// ended there.
+class Mutation final : public Command {
+public:
+    using Keys = std::shared_ptr<const std::vector<std::string>>;
+
+    /// `begun`: the journal knows of it already.
+    Mutation(std::shared_ptr<WriteJoin> join, Node& node, Keys keys, bool begun, bool everything)
+        : join_{std::move(join)},
+          node_{node},
+          keys_{std::move(keys)},
+          begun_{begun},
+          everything_{everything} {}
+
+    void done(Answer answer) noexcept override {
+        const bool good = answer.good();
+        if (good) {
+            node_.succeeded();
+        }
+        settle_journal(node_, *keys_, good, begun_, everything_);
+        report(node_, answer);
+        join_->settle(node_.index(), std::move(answer));
+    }
+    /// From now on the caller may be told that another node has it: this one is not read meanwhile.
+    void expired() noexcept override {
+        if (!begun_) {
+            begun_ = true;
+            for (const std::string& key : *keys_) {
+                node_.begin(key, false);
+            }
+        }
+        Answer late;
+        late.fault = FaultKind::timeout;
+        late.phase = Phase::waiting;
+        late.written = true;
+        late.cause = boost::system::errc::make_error_code(boost::system::errc::timed_out);
+        late.text = "not confirmed in time";
+        join_->settle(node_.index(), std::move(late));
+    }
+
+    static void settle_journal(Node& node, const std::vector<std::string>& keys, bool good,
+                               bool begun, bool everything) {
+        if (everything && !good) {
+            node.miss_everything();
+        }
+        for (const std::string& key : keys) {
+            if (begun) {
+                good ? node.confirm(key) : node.fail(key);
+            } else if (!good) {
+                node.miss(key);
+            }
+        }
+    }
+    /// What a failure says of the node itself.
+    static void report(Node& node, const Answer& answer) {
+        if (answer.fault == FaultKind::none || answer.fault == FaultKind::cancelled ||
+            answer.fault == FaultKind::local_reject) {
+            return;
+        }
+        const bool refused = answer.cause == boost::system::errc::connection_refused;
+        node.failed(refused, answer.text.empty() ? answer.cause.message()
+                                                 : answer.cause.message() + ": " + answer.text);
+    }
+
+private:
+    const std::shared_ptr<WriteJoin> join_;
+    Node& node_;
+    const Keys keys_;
+    bool begun_;
+    const bool everything_;
+};
+
+} // namespace failover::cache

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/execution/context.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
+#include <boost/asio/execution/relationship.hpp>
+#include <boost/asio/execution_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
+#include <boost/asio/query.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <utility>
+
+namespace failover {
+
+namespace asio = boost::asio;
+
+/// The suspended operations of one execution context that wait for something outside of it. It ends
+/// them with the context, so that whoever holds the other end may outlive it.
+/// Threads    safe.
+class ParkingLot final : public asio::execution_context::service {
+public:
+    using key_type = ParkingLot;
+    inline static asio::execution_context::id id;
+
+    class Place;
+
+    /// Outlives the context.
+    struct State {
+        std::mutex mutex;
+        bool closed = false;
+        Place* first = nullptr;
+    };
+
+    /// Something parked. Linked while it waits.
+    class Place {
+    public:
+        Place() = default;
+        Place(const Place&) = delete;
+        Place& operator=(const Place&) = delete;
+
+    protected:
+        ~Place() = default;
+
+        /// False: the context is gone. With the lock held.
+        bool park(State& state) noexcept {
+            if (state.closed) {
+                return false;
+            }
+            next_ = state.first;
+            if (next_ != nullptr) {
+                next_->previous_ = this;
+            }
+            state.first = this;
+            parked_ = true;
+            return true;
+        }
+        /// True: it was parked until now. With the lock held.
+        bool leave(State& state) noexcept {
+            if (!parked_) {
+                return false;
+            }
+            (previous_ != nullptr ? previous_->next_ : state.first) = next_;
+            if (next_ != nullptr) {
+                next_->previous_ = previous_;
+            }
+            previous_ = next_ = nullptr;
+            parked_ = false;
+            return true;
+        }
+        [[nodiscard]] bool parked() const noexcept { return parked_; }
+
+    private:
+        friend class ParkingLot;
+        /// Destroys what waits, which was unlinked.
+        virtual void drop() noexcept = 0;
+
+        Place* previous_ = nullptr;
+        Place* next_ = nullptr;
+        bool parked_ = false;
+    };
+
+    explicit ParkingLot(asio::execution_context& context) : service{context} {}
+
+    static const std::shared_ptr<State>& of(const asio::any_io_executor& executor) {
+        return asio::use_service<ParkingLot>(asio::query(executor, asio::execution::context))
+            .state_;
+    }
+
+private:
+    void shutdown() noexcept override {
+        for (;;) {
+            Place* place = nullptr;
+            {
+                const std::lock_guard lock{state_->mutex};
+                state_->closed = true;
+                place = state_->first;
+                if (place == nullptr) {
+                    return;
+                }
+                place->leave(*state_);
+            }
+            place->drop();
+        }
+    }
+
+    std::shared_ptr<State> state_ = std::make_shared<State>();
+};
+
+/// One suspended coroutine that any thread may resume, once; also before it is suspended. It is
+/// resumed through its executor, never inside resume(). A base class of what is shared by both sides.
+///
+/// Threads    resume() from any thread; async_wait() once, from one coroutine.
+/// Cancel     resumes it as resume() does; resumed() then says false.
+class Parked : private ParkingLot::Place, public std::enable_shared_from_this<Parked> {
+public:
+    explicit Parked(const asio::any_io_executor& executor) : lot_{ParkingLot::of(executor)} {}
+    virtual ~Parked() = default;
+
+    void resume() noexcept {
+        const std::lock_guard lock{lot_->mutex};
+        resumed_ = true;
+        wake();
+    }
+    /// Was it resume() that woke it?
+    [[nodiscard]] bool resumed() const noexcept {
+        const std::lock_guard lock{lot_->mutex};
+        return resumed_;
+    }
+
+    template <class Token>
+    auto async_wait(Token&& token) {
+        return asio::async_initiate<Token, void()>(
+            [this](auto handler) { begin(std::move(handler)); }, token);
+    }
+
+private:
+    struct Waiter {
+        Waiter() = default;
+        Waiter(const Waiter&) = delete;
+        Waiter& operator=(const Waiter&) = delete;
+        virtual ~Waiter() = default;
+        virtual void post() = 0;
+    };
+    struct Destroy {
+        void operator()(Waiter* waiter) const noexcept { waiter->~Waiter(); }
+    };
+    using Taken = std::unique_ptr<Waiter, Destroy>;
+
+    template <class Handler>
+    struct WaiterOf final : Waiter {
+        explicit WaiterOf(Handler h)
+            : handler{std::move(h)},
+              executor{asio::prefer(asio::get_associated_executor(handler),
+                                    asio::execution::outstanding_work.tracked)} {}
+        void post() override {
+            asio::prefer(executor, asio::execution::relationship.continuation,
+                         asio::execution::blocking.never)
+                .execute(std::move(handler));
+        }
+        Handler handler;
+        std::decay_t<decltype(asio::prefer(
+            asio::get_associated_executor(std::declval<const Handler&>()),
+            asio::execution::outstanding_work.tracked))>
+            executor;
+    };
+
+    template <class Handler>
+    void begin(Handler handler) {
+        if (auto slot = asio::get_associated_cancellation_slot(handler); slot.is_connected()) {
+            slot.assign([weak = weak_from_this()](asio::cancellation_type) {
+                if (const auto self = weak.lock()) {
+                    self->cancel();
+                }
+            });
+        }
+        static_assert(sizeof(WaiterOf<Handler>) <= sizeof room_);
+        static_assert(alignof(WaiterOf<Handler>) <= alignof(std::max_align_t));
+        std::unique_lock lock{lot_->mutex};
+        if (!park(*lot_)) {
+            lock.unlock();
+            return; // its context is being destroyed, and the coroutine with it
+        }
+        waiter_ = new (&room_) WaiterOf<Handler>(std::move(handler));
+        if (resumed_) {
+            wake();
+        }
+    }
+
+    void cancel() noexcept {
+        const std::lock_guard lock{lot_->mutex};
+        wake();
+    }
+
+    /// With the lock held, so that the context is not destroyed meanwhile.
+    void wake() noexcept {
+        if (leave(*lot_)) {
+            const Taken waiter{std::exchange(waiter_, nullptr)};
+            waiter->post();
+        }
+    }
+
+    void drop() noexcept override {
+        // The coroutine's frame may hold the last reference to this object.
+        const std::shared_ptr<Parked> self = shared_from_this();
+        const Taken waiter{std::exchange(waiter_, nullptr)};
+    }
+
+    const std::shared_ptr<ParkingLot::State> lot_;
+    Waiter* waiter_ = nullptr; // in room_
+    bool resumed_ = false;
+    alignas(std::max_align_t) std::byte room_[128];
+};
+
+} // namespace failover

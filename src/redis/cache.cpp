@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: MIT
+#include "cache.hpp"
+
+#include "hiredis_link.hpp"
+#include "tls_settings.hpp"
+#include <failover/config/load.hpp>
+#include <failover/config/redis_url.hpp>
+#include <failover/config/validate.hpp>
+#include <failover/engine/new_seed.hpp>
+
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace failover::detail {
+namespace {
+
+using cache::Node;
+
+constexpr std::size_t most_nodes = 16;
+
+const CacheConfig& usable(const Config& config) {
+    const CacheConfig& cache = config.cache;
+    const std::string key = "cache.providers.redis";
+    std::vector<ConfigIssue> issues;
+    if (!cache.present) {
+        issues.push_back({.key = key, .message = "is not configured"});
+    } else if (cache.primary.url.empty()) {
+        issues.push_back({.key = key + ".primary.url", .message = "is not set"});
+    }
+    for (const UnsetVariable& variable : cache.unset) {
+        issues.push_back(unset_issue(config.source, variable));
+    }
+    if (cache.secondaries.size() >= most_nodes) {
+        issues.push_back(
+            {.key = key + ".secondaries",
+             .message = "allowed are at most " + std::to_string(most_nodes) + " nodes in all"});
+    }
+    if (!issues.empty()) {
+        throw ConfigError{std::move(issues)};
+    }
+    return cache;
+}
+
+/// Its place in the configuration: "primary", "secondary", "secondaries[0]".
+std::string id_of(const CacheNodeConfig& node, std::size_t position) {
+    const std::size_t dot = node.path.rfind('.');
+    return dot != std::string::npos ? node.path.substr(dot + 1)
+           : position == 0          ? "primary"
+           : position == 1          ? "secondary"
+                                    : "secondaries[" + std::to_string(position - 2) + ']';
+}
+
+} // namespace
+
+Cache::Cache(const AttachmentParts& parts)
+    : config_{usable(parts.config)},
+      events_{parts.events},
+      event_strand_{asio::make_strand(parts.executor)},
+      meter_{parts.metrics->cache()},
+      client_{lease_token_text(new_seed())},
+      nodes_{config_} {
+    make_nodes(parts);
+    if (config_.mode == CacheMode::replicated) {
+        replication_ = std::make_unique<cache::Replication>(
+            config_, nodes_, [this](const Node* primary, std::string reason, Duration lasted) {
+                publish(primary != nullptr ? EventKind::primary_changed : EventKind::primary_lost,
+                        primary, std::move(reason), lasted);
+            });
+    }
+    calls_ = std::make_unique<cache::Calls>(cache::Calls::Parts{
+        .config = config_,
+        .nodes = nodes_,
+        .meter = meter_,
+        .registry = parts.calls,
+        .on_manager_thread = parts.on_manager_thread,
+        .executor = parts.executor,
+        .keep = [this]() -> std::shared_ptr<const void> { return shared_from_this(); },
+        .on_demoted =
+            [this](Node& node) {
+                if (replication_) {
+                    replication_->demoted(node);
+                }
+            },
+        .on_misconfigured = [this](Node& node,
+                                   const std::string& words) { on_misconfigured(node, words); }});
+    for (const std::string& address : config_.sentinel_nodes) {
+        const std::optional<RedisUrl> url = parse_redis_url("redis://" + address);
+        if (!url || !replication_) {
+            continue; // refused when the configuration was checked
+        }
+        redis::LinkOptions options;
+        options.host = url->host;
+        options.port = url->port;
+        options.pipeline.connect_timeout = config_.connect_timeout;
+        replication_->add_sentinel(std::make_unique<redis::HiredisLink>(
+            parts.executor, std::move(options), parts.resolver));
+    }
+    loads_ = std::make_unique<cache::Loads>(*calls_);
+    make_keepers();
+}
+
+Cache::~Cache() {
+    Cache::stop();
+}
+
+void Cache::make_nodes(const AttachmentParts& parts) {
+    std::vector<CacheNodeConfig> places{config_.primary};
+    places.insert(places.end(), config_.secondaries.begin(), config_.secondaries.end());
+    std::vector<ConfigIssue> issues;
+    for (std::size_t i = 0; i < places.size(); ++i) {
+        const CacheNodeConfig& place = places[i];
+        if (place.url.empty()) {
+            continue; // a place that is not taken
+        }
+        const std::string id = id_of(place, i);
+        const std::string key = "cache.providers.redis." + id + ".url";
+        const std::optional<RedisUrl> url = parse_redis_url(place.url.reveal());
+        if (!url) {
+            issues.push_back({.key = key, .message = "is no redis:// or rediss:// URL"});
+            continue;
+        }
+        redis::LinkOptions options;
+        options.host = url->host;
+        options.port = url->port;
+        options.credentials = {url->user, Secret{url->password},
+                               place.db != 0 ? place.db : url->db.value_or(0)};
+        if (url->tls) {
+            options.tls = std::make_shared<redis::TlsSettings>(config_.tls, url->host, key);
+        }
+        options.pipelines = config_.pipelines;
+        options.sessions = place.pool_size;
+        options.pipeline = {.silence = config_.operation_timeout,
+                            .connect_timeout = config_.connect_timeout,
+                            .max_pending = config_.max_pending};
+        const bool v6 = url->host.find(':') != std::string::npos;
+        nodes_.add(std::make_unique<Node>(
+            Node::Place{.index = nodes_.size(),
+                        .id = id,
+                        .address = (v6 ? '[' + url->host + ']' : url->host) + ':' +
+                                   std::to_string(url->port)},
+            std::make_unique<redis::HiredisLink>(parts.executor, std::move(options),
+                                                 parts.resolver),
+            CacheHealthRules{config_.health, config_.rejoin},
+            JournalLimits{.max_keys = config_.journal_max_keys},
+            [this](Node& node, const NodeTransition& change) { on_change(node, change); },
+            Clock::now()));
+    }
+    if (!issues.empty()) {
+        throw ConfigError{std::move(issues)};
+    }
+}
+
+void Cache::make_keepers() {
+    for (const auto& node : nodes_.all()) {
+        cache::Keeper::Hooks hooks;
+        hooks.peers = [this, self = node.get()] {
+            std::vector<Node*> peers;
+            for (const auto& other : nodes_.all()) {
+                if (other.get() != self) {
+                    peers.push_back(other.get());
+                }
+            }
+            return peers;
+        };
+        if (replication_) {
+            hooks.on_role = [this](Node& from, const cache::RoleReport& report) {
+                replication_->on_role(from, report);
+            };
+        }
+        hooks.on_round = [this](Node& of, bool) { on_round(of); };
+        hooks.on_misconfigured = [this](Node& of, const std::string& words) {
+            on_misconfigured(of, words);
+        };
+        hooks.on_flushed = [this](Node& of, const std::string& why) {
+            publish(EventKind::cache_node_flushed, &of, why);
+        };
+        keepers_.push_back(std::make_unique<cache::Keeper>(*node, config_, client_, meter_,
+                                                           std::move(hooks), new_seed()));
+    }
+}
+
+void Cache::start() {
+    for (const auto& keeper : keepers_) {
+        keeper->start();
+    }
+    if (replication_) {
+        replication_->start();
+    }
+}
+
+void Cache::stop() {
+    std::call_once(stopped_, [this] {
+        if (replication_) {
+            replication_->stop();
+        }
+        for (const auto& node : nodes_.all()) {
+            node->stop();
+        }
+        keepers_.clear();
+        for (const auto& node : nodes_.all()) {
+            node->link().close();
+        }
+        nodes_.bell().ring();
+    });
+}
+
+void Cache::on_change(Node& node, const NodeTransition& transition) {
+    publish(EventKind::cache_node_changed, &node,
+            std::string{to_string(transition.from)} + " -> " + to_string(transition.to) +
+                (transition.reason.empty() ? "" : ": " + transition.reason),
+            transition.lasted);
+    if (transition.to == CacheNodeState::down) {
+        // What is still under way there would only wait for its time to be over.
+        node.link().drop();
+        nodes_.unforce(node);
+    }
+    nodes_.bell().ring();
+    note_reader();
+}
+
+/// Tells where reads go, when that has changed.
+void Cache::note_reader() {
+    const Node* const now = nodes_.serving();
+    const int index = now != nullptr ? static_cast<int>(now->index()) : -1;
+    const int before = reader_.exchange(index);
+    if (before != index && before >= 0 && now != nullptr) {
+        meter_->failover();
+        publish(EventKind::cache_reads_moved, now, {});
+    }
+}
+
+void Cache::on_round(Node& node) {
+    const CacheNodeStatus status = node.status(Clock::now());
+    meter_->node(node.id(), {.state = to_string(status.state),
+                             .up = node.fit(),
+                             .journal_depth = status.journal_depth,
+                             .journal_age =
+                                 std::chrono::duration<double>(status.journal_age).count(),
+                             .connections = status.connections,
+                             .pending = status.pending});
+}
+
+/// Once for each thing a node says.
+void Cache::on_misconfigured(const Node& node, const std::string& words) {
+    {
+        const std::lock_guard lock{mutex_};
+        if (!complaints_.emplace(node.id(), words).second) {
+            return;
+        }
+    }
+    publish(EventKind::cache_misconfigured, &node, escaped(words));
+}
+
+void Cache::publish(EventKind kind, const Node* node, std::string reason, Duration lasted) const {
+    Event event;
+    event.kind = kind;
+    event.service = "cache";
+    if (node != nullptr) {
+        event.endpoint = node->id();
+        event.address = node->address();
+    }
+    event.reason = std::move(reason);
+    event.duration = lasted;
+    asio::post(event_strand_, [events = events_, event] { events->publish(event); });
+}
+
+CacheTopology Cache::topology() const {
+    const TimePoint now = Clock::now();
+    CacheTopology topology;
+    if (const Node* const reader = nodes_.serving()) {
+        topology.reads = reader->id();
+    }
+    const Node* const primary =
+        config_.mode == CacheMode::replicated ? nodes_.primary() : nodes_.serving();
+    topology.primary = primary != nullptr ? primary->id() : "";
+    for (const auto& node : nodes_.all()) {
+        topology.nodes.push_back(node->status(now));
+    }
+    return topology;
+}
+
+Result<void> Cache::health_check(const CacheOptions& options) {
+    const TimePoint until =
+        time_after(Clock::now(), options.deadline.value_or(std::chrono::seconds{5}));
+    const std::string ping = cache::resp({"PING"});
+    std::vector<cache::Answer> answers;
+    for (const auto& node : nodes_.all()) {
+        node->poke();
+        const TimePoint limit = std::min(until, Clock::now() + config_.health.ping_timeout);
+        cache::Opened opened = node->link().take(limit, nullptr);
+        if (opened.session == nullptr) {
+            answers.push_back(std::move(opened.failure));
+        } else {
+            answers.push_back(opened.session->ask(ping, limit, nullptr));
+            node->link().give(std::move(opened.session));
+        }
+    }
+    return judge(answers);
+}
+
+asio::awaitable<Result<void>> Cache::async_health_check(CacheOptions options) {
+    const auto self = shared_from_this();
+    const TimePoint until =
+        time_after(Clock::now(), options.deadline.value_or(std::chrono::seconds{5}));
+    std::vector<cache::Answer> answers;
+    for (const auto& node : nodes_.all()) {
+        node->poke();
+        const TimePoint limit = std::min(until, Clock::now() + config_.health.ping_timeout);
+        std::string ping = cache::resp({"PING"});
+        answers.push_back(co_await calls_->ask(*node, 0, std::move(ping), limit));
+    }
+    co_return judge(answers);
+}
+
+/// What one PING to each node comes to.
+Result<void> Cache::judge(const std::vector<cache::Answer>& answers) const {
+    std::string problems;
+    bool any = false;
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+        const cache::Answer& answer = answers[i];
+        const Node& node = *nodes_.all()[i];
+        const std::string problem = answer.good()       ? node.status(Clock::now()).problem
+                                    : answer.is_error() ? escaped(answer.reply.text())
+                                                        : answer.cause.message();
+        if (answer.good() && node.fit()) {
+            any = true;
+        } else {
+            problems += (problems.empty() ? "" : "; ") + node.id() + " (" + node.address() +
+                        "), " + to_string(node.state()) + ": " + problem;
+        }
+    }
+    if (!any) {
+        return cache::Calls::fail(Errc::no_healthy_endpoints, problems);
+    }
+    return {};
+}
+
+Node& Cache::must_find(std::string_view id) const {
+    Node* const node = nodes_.find(id);
+    if (node == nullptr) {
+        throw Error{cache::Calls::fail(Errc::no_endpoints,
+                                       "no node has the id \"" + escaped(id) + '"')};
+    }
+    return *node;
+}
+
+void Cache::set_draining(std::string_view id, bool draining) {
+    Node& node = must_find(id);
+    node.set_draining(draining);
+    node.poke();
+}
+
+void Cache::fail_over(std::string_view id) {
+    const Node& node = must_find(id);
+    if (!node.fit()) {
+        throw Error{cache::Calls::fail(Errc::no_healthy_endpoints,
+                                       "node \"" + node.id() + "\" is " + to_string(node.state()))};
+    }
+    nodes_.force(node.index());
+    note_reader();
+}
+
+void Cache::failback() {
+    nodes_.force(std::nullopt);
+    for (const auto& node : nodes_.all()) {
+        node->change([](CacheNodeHealth& health) { return health.failback(Clock::now()); });
+        node->poke();
+    }
+    note_reader();
+}
+
+} // namespace failover::detail

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "cache_check.hpp"
+#include "cache_client.hpp"
+#include "cache_havoc.hpp"
+#include "cache_log.hpp"
+#include "cache_tally.hpp"
+#include "stall_watch.hpp"
+#include "support/cache_config.hpp"
+#include "support/wait_until.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <deque>
+#include <iterator>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace failover::test {
+
+/// One run of the clients against servers of its own, from blow to blow, with its verdict.
+/// Threads    one thread, which must outlive it.
+class CachePhase {
+public:
+    /// In milliseconds.
+    struct Quantiles {
+        double p50 = 0;
+        double p99 = 0;
+        double most = 0;
+    };
+    struct Outcome {
+        CacheCheck::Verdict verdict{};
+        CacheTally::Report calls{};
+        std::array<std::size_t, CacheHavoc::blow_kinds> counts{};
+        std::size_t blows = 0;
+        /// Blows after which a client did not see both servers up again in time.
+        std::size_t not_recovered = 0;
+        Quantiles gets{};
+        /// From the end of a blow until every client has both servers up.
+        Quantiles recoveries{};
+        Duration longest_stall{};
+    };
+
+    /// `ack`: write_ack of every client.
+    CachePhase(const std::string& ack, std::size_t seed) : havoc_{seed} {
+        for (std::size_t client = 0; client < CacheHavoc::clients; ++client) {
+            const CacheText text{
+                .urls = havoc_.urls(client), .write_ack = ack, .failover = fast_failover};
+            clients_.emplace_back(text.config(), client, logs_, tally_, seed * 10 + client);
+        }
+    }
+
+    /// `kills` blows, or blows for `time` when that is not zero. Once only.
+    Outcome run(std::size_t kills, Duration time) {
+        Outcome outcome;
+        std::vector<double> recoveries;
+        await_settled(outcome, recoveries); // they start with nothing known
+        recoveries.clear();
+        const TimePoint end = Clock::now() + time;
+        bool again = false;
+        while (time > Duration{} ? Clock::now() < end : havoc_.blows() < kills) {
+            const CacheHavoc::Blow blow = havoc_.strike(again);
+            again = blow != CacheHavoc::Blow::both && havoc_.hurries();
+            if (!again && !await_settled(outcome, recoveries) &&
+                outcome.not_recovered >= most_not_recovered) {
+                std::printf("  given up\n");
+                break;
+            }
+            std::printf("  %3zu %-44s %6.0f ms to recover, %zu calls so far\n", havoc_.blows(),
+                        havoc_.timeline().back().text.c_str(), again ? 0.0 : recoveries.back(),
+                        calls());
+            std::fflush(stdout);
+            havoc_.rest();
+        }
+        if (again) {
+            await_settled(outcome, recoveries);
+        }
+        for (CacheClient& client : clients_) {
+            client.request_stop();
+        }
+        for (CacheClient& client : clients_) {
+            client.stop();
+        }
+        audit();
+        outcome.verdict = CacheCheck{logs_}.verdict();
+        std::for_each(outcome.verdict.offences.begin(), outcome.verdict.offences.end(),
+                      [this](const CacheCheck::Offence& offence) { show(offence); });
+        outcome.calls = tally_.report(stalls_);
+        for (const auto& [kind, times] : outcome.calls.failures) {
+            std::printf("failed as %s: %zu\n", kind.c_str(), times);
+        }
+        outcome.counts = havoc_.counts();
+        outcome.blows = havoc_.blows();
+        outcome.gets = quantiles_of(get_times());
+        outcome.recoveries = quantiles_of(std::move(recoveries));
+        outcome.longest_stall = stalls_.longest();
+        return outcome;
+    }
+
+private:
+    // Recovery within about a second, and no growing distrust: every server fails all the time.
+    static constexpr const char* fast_failover =
+        "timeout: 2s, operation_timeout: 50ms, "
+        "rejoin: {after: 200ms, max_after: 200ms, warm_up: 300ms, quarantine: 1s}, "
+        "health: {ping_interval: 50ms, ping_timeout: 50ms}";
+    static constexpr std::chrono::seconds longest_recovery{15};
+    static constexpr std::size_t most_not_recovered = 5;
+
+    static double milliseconds(Duration time) {
+        return std::chrono::duration<double, std::milli>(time).count();
+    }
+
+    bool await_settled(Outcome& outcome, std::vector<double>& recoveries) {
+        const TimePoint begin = Clock::now();
+        const bool settled = wait_until(
+            [this] {
+                return std::all_of(clients_.begin(), clients_.end(),
+                                   [](const CacheClient& client) { return client.settled(); });
+            },
+            longest_recovery);
+        recoveries.push_back(milliseconds(Clock::now() - begin));
+        if (!settled) {
+            ++outcome.not_recovered;
+            show_clients();
+        }
+        return settled;
+    }
+    std::size_t calls() const {
+        std::size_t all = 0;
+        for (const CacheClient& client : clients_) {
+            all += client.calls();
+        }
+        return all;
+    }
+
+    /// Reads every key from the servers themselves, as one more client that has written nothing:
+    /// what a node keeps to itself is seen too.
+    void audit() {
+        wait_until(
+            [this] {
+                return std::all_of(clients_.begin(), clients_.end(), [](const CacheClient& client) {
+                    return client.settled() && client.quiet();
+                });
+            },
+            longest_recovery);
+        CacheLog& log = logs_.emplace_back(static_cast<std::uint32_t>(logs_.size()), auditor);
+        for (std::size_t node = 0; node < CacheHavoc::nodes; ++node) {
+            RedisProbe probe = havoc_.server(node).probe();
+            for (std::size_t key = 0; key < CacheClient::keys; ++key) {
+                CacheLog::Read read{.begin = Clock::now(),
+                                    .end = {},
+                                    .key = static_cast<std::uint16_t>(key),
+                                    .seen = CacheLog::Seen::nil,
+                                    .stamp = {}};
+                const RedisValue value = probe.command({"GET", cache_key(key)});
+                read.end = Clock::now();
+                if (!value.is_nil()) {
+                    read.seen = read_cache_value(value.text, key, read.stamp)
+                                    ? CacheLog::Seen::value
+                                    : CacheLog::Seen::foreign;
+                }
+                log.add(read);
+            }
+        }
+    }
+
+    std::vector<double> get_times() const {
+        std::vector<double> times;
+        for (const CacheLog& log : logs_) {
+            if (log.client() != auditor) {
+                std::transform(
+                    log.reads().begin(), log.reads().end(), std::back_inserter(times),
+                    [](const CacheLog::Read& read) { return milliseconds(read.end - read.begin); });
+            }
+        }
+        return times;
+    }
+    static Quantiles quantiles_of(std::vector<double> values) {
+        if (values.empty()) {
+            return {};
+        }
+        std::sort(values.begin(), values.end());
+        const auto last = static_cast<double>(values.size() - 1);
+        const auto at = [&](double part) {
+            return values[static_cast<std::size_t>(part * last + 0.5)];
+        };
+        return {at(0.5), at(0.99), values.back()};
+    }
+
+    void show_clients() const {
+        for (std::size_t client = 0; client < clients_.size(); ++client) {
+            for (const CacheNodeStatus& node : clients_[client].topology().nodes) {
+                std::printf("  NOT RECOVERED: client %zu, node %s: %s, journal %zu, %s\n", client,
+                            node.id.c_str(), to_string(node.state), node.journal_depth,
+                            node.problem.c_str());
+            }
+        }
+    }
+    /// When it was, in ms since the first blow.
+    double when(TimePoint time) const {
+        return havoc_.timeline().empty() ? 0 : milliseconds(time - havoc_.timeline().front().begin);
+    }
+    void show(const CacheCheck::Offence& offence) const {
+        static constexpr const char* names[] = {"STALE (own write)", "STALE (another's write)",
+                                                "UNTRUE"};
+        const CacheLog::Read& read = offence.read;
+        const std::string reader =
+            offence.client == auditor ? "the audit" : "client " + std::to_string(offence.client);
+        std::printf("  %s: %s read %s of worker %u, number %u, at %.1f to %.1f ms\n",
+                    names[static_cast<std::size_t>(offence.kind)], reader.c_str(),
+                    cache_key(read.key).c_str(), read.stamp.worker, read.stamp.number,
+                    when(read.begin), when(read.end));
+        if (offence.source) {
+            show("written", *offence.source);
+        }
+        if (offence.replaced_by) {
+            show("replaced", *offence.replaced_by);
+        }
+        show_blows(read.begin);
+    }
+    void show(const char* what, const CacheLog::Write& write) const {
+        static constexpr const char* told[] = {"acknowledged", "maybe executed", "not sent"};
+        std::printf("    %s by a %s at %.1f to %.1f ms, %s\n", what, write.deletes ? "del" : "set",
+                    when(write.begin), when(write.end), told[static_cast<std::size_t>(write.told)]);
+    }
+    /// The last blows before `time`.
+    void show_blows(TimePoint time) const {
+        const std::vector<CacheHavoc::Entry>& all = havoc_.timeline();
+        std::size_t after = 0;
+        while (after < all.size() && all[after].begin <= time) {
+            ++after;
+        }
+        for (std::size_t i = after - std::min<std::size_t>(after, 3); i < after; ++i) {
+            std::printf("    blow %zu at %.1f to %.1f ms: %s\n", i + 1, when(all[i].begin),
+                        when(all[i].end), all[i].text.c_str());
+        }
+    }
+
+    static constexpr std::size_t auditor = CacheHavoc::clients;
+
+    StallWatch stalls_;
+    CacheHavoc havoc_;
+    CacheTally tally_;
+    std::deque<CacheLog> logs_;
+    std::deque<CacheClient> clients_; // end before what they use
+};
+
+} // namespace failover::test
