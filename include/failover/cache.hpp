@@ -48,9 +48,9 @@ inline constexpr bool awaits = !std::is_void_v<typename AwaitedOf<std::invoke_re
 /// What a node did not confirm is deleted there before it serves reads again, so that no value
 /// comes back that was deleted or overwritten. Every guarantee and its limits: docs/redis.md.
 ///
-/// Each verb has four forms, as FailoverClient's: `get` blocks and throws Error, `try_get` returns a
-/// Result, `async_get` returns an awaitable that throws, `async_try_get` one that returns a Result.
-/// Errors: command_failed when the server refused the command itself; no_healthy_endpoints,
+/// Each verb has four forms, as FailoverClient's: `get` blocks and throws Error, `try_get` returns
+/// a Result, `async_get` returns an awaitable that throws, `async_try_get` one that returns a
+/// Result. Errors: command_failed when the server refused the command itself; no_healthy_endpoints,
 /// attempts_exhausted, deadline_exceeded, no_primary (replicated mode); invalid_request for a
 /// command that cannot share a connection (SUBSCRIBE, MULTI, BLPOP); not_running after stop(). A
 /// missing key is never an error.
@@ -91,17 +91,17 @@ public:
     asio::awaitable<Result<void>> async_try_set(std::string key, std::string value,
                                                 Milliseconds ttl = Milliseconds{}) const;
 
-    /// Deletes a key on every node, and ends what is loading it. True: the node that reads go to had
-    /// it.
+    /// Deletes a key on every node, and ends what is loading it. True: the node that reads go to
+    /// had it.
     bool del(std::string key) const;
     [[nodiscard]] Result<bool> try_del(std::string key) const;
     asio::awaitable<bool> async_del(std::string key) const;
     asio::awaitable<Result<bool>> async_try_del(std::string key) const;
 
-    /// Any command: `{"HINCRBY", "user:42", "visits", "1"}`. What a repetition does not change (HSET,
-    /// EXPIRE) goes to every node and is repeated; what it does (INCR, LPUSH, EVAL) is executed once,
-    /// by the node that reads go to, and the key is deleted on the others. Redis's classes of
-    /// commands as this library sees them: docs/redis.md.
+    /// Any command: `{"HINCRBY", "user:42", "visits", "1"}`. What a repetition does not change
+    /// (HSET, EXPIRE) goes to every node and is repeated; what it does (INCR, LPUSH, EVAL) is
+    /// executed once, by the node that reads go to, and the key is deleted on the others. Redis's
+    /// classes of commands as this library sees them: docs/redis.md.
     Reply command(std::vector<std::string> args) const;
     [[nodiscard]] Result<Reply> try_command(std::vector<std::string> args) const;
     asio::awaitable<Reply> async_command(std::vector<std::string> args) const;
@@ -121,7 +121,8 @@ public:
     template <class F>
     [[nodiscard]] Result<std::string> try_get_or_load(std::string key, Milliseconds ttl, F&& loader,
                                                       LoadOptions options = {}) const {
-        return load(std::move(key), ttl, [&loader] { return Loaded{loader()}; }, options);
+        return load(
+            std::move(key), ttl, [&loader] { return Loaded{loader()}; }, options);
     }
     template <class F>
     asio::awaitable<std::string> async_get_or_load(std::string key, Milliseconds ttl, F loader,
@@ -153,8 +154,8 @@ public:
     /// Lets it come back, by the way every node comes back.
     void undrain(std::string_view id) const;
     /// Reads go to that node from now on, when it is fit for them; it stays so until failback() or
-    /// until it fails. Throws Error with no_endpoints for an unknown id, no_healthy_endpoints for one
-    /// that is not fit.
+    /// until it fails. Throws Error with no_endpoints for an unknown id, no_healthy_endpoints for
+    /// one that is not fit.
     void fail_over(std::string_view id) const;
     /// Ends fail_over(), and lets nodes serve reads again that only wait for this
     /// (`rejoin.automatic: false`).

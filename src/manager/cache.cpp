@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "../redis/cache.hpp"
+
 #include "manager_access.hpp"
 #include <failover/cache.hpp>
 
@@ -93,7 +94,11 @@ Result<bool> was_there(Result<Reply> reply) {
 }
 
 /// Why a set() or a command cannot be; none: it can.
-std::optional<Failure> refusal(std::chrono::milliseconds ttl) {
+std::optional<Failure> refusal(std::chrono::milliseconds ttl, std::string_view value = {}) {
+    if (is_placeholder(value)) {
+        return Calls::fail(Errc::invalid_request,
+                           "a value that begins as the library's own placeholders do");
+    }
     if (ttl.count() < 0) {
         return Calls::fail(Errc::invalid_request, "a ttl is at least 1 ms, or zero for none");
     }
@@ -111,9 +116,9 @@ Checked check(const std::vector<std::string>& args) {
     }
     const CommandTraits traits = traits_of(args);
     if (traits.kind == CommandClass::refused) {
-        return {{},
-                Calls::fail(Errc::invalid_request,
-                            escaped(args.front()) + ": " + traits.why_refused)};
+        return {
+            {},
+            Calls::fail(Errc::invalid_request, escaped(args.front()) + ": " + traits.why_refused)};
     }
     return {cache::command_work(args, traits), std::nullopt};
 }
@@ -128,12 +133,14 @@ void touch(Cache& cache, const Work& work) {
 
 Result<Reply> run(Cache& cache, Work work, const CacheOptions& options) {
     touch(cache, work);
+    cache.auditor().add(work.key);
     return cache.calls().run(std::move(work), options);
 }
 
 asio::awaitable<Result<Reply>> async_run(std::shared_ptr<Cache> cache, Verb verb, Work work,
                                          CacheOptions options) {
     touch(*cache, work);
+    cache->auditor().add(work.key);
     const Counted counted{cache->meter(), verb};
     Result<Reply> reply = co_await cache->calls().async_run(std::move(work), std::move(options));
     counted.ended(reply);
@@ -203,7 +210,7 @@ asio::awaitable<FailoverCache::Value> FailoverCache::async_get(std::string key) 
 }
 
 Result<void> FailoverCache::try_set(std::string key, std::string value, Milliseconds ttl) const {
-    if (auto refused = refusal(ttl)) {
+    if (auto refused = refusal(ttl, value)) {
         return *std::move(refused);
     }
     const Counted counted{cache_->meter(), Verb::set};
@@ -219,14 +226,13 @@ void FailoverCache::set(std::string key, std::string value, Milliseconds ttl) co
 
 asio::awaitable<Result<void>> FailoverCache::async_try_set(std::string key, std::string value,
                                                            Milliseconds ttl) const {
-    if (auto refused = refusal(ttl)) {
+    if (auto refused = refusal(ttl, value)) {
         co_return *std::move(refused);
     }
     const std::shared_ptr<Cache> cache = cache_;
     Work work = set_work(std::move(key), value, ttl, cache->calls().config());
     CacheOptions options = options_;
-    co_return done(
-        co_await async_run(cache, Verb::set, std::move(work), std::move(options)));
+    co_return done(co_await async_run(cache, Verb::set, std::move(work), std::move(options)));
 }
 
 asio::awaitable<void> FailoverCache::async_set(std::string key, std::string value,
@@ -250,8 +256,7 @@ asio::awaitable<Result<bool>> FailoverCache::async_try_del(std::string key) cons
     const std::shared_ptr<Cache> cache = cache_;
     CacheOptions options = options_;
     Work work = del_work(std::move(key), options, cache->calls().config());
-    co_return was_there(
-        co_await async_run(cache, Verb::del, std::move(work), std::move(options)));
+    co_return was_there(co_await async_run(cache, Verb::del, std::move(work), std::move(options)));
 }
 
 asio::awaitable<bool> FailoverCache::async_del(std::string key) const {
@@ -281,8 +286,7 @@ asio::awaitable<Result<Reply>> FailoverCache::async_try_command(
     }
     const std::shared_ptr<Cache> cache = cache_;
     CacheOptions options = options_;
-    co_return co_await async_run(cache, Verb::command, std::move(checked.work),
-                                 std::move(options));
+    co_return co_await async_run(cache, Verb::command, std::move(checked.work), std::move(options));
 }
 
 asio::awaitable<Reply> FailoverCache::async_command(std::vector<std::string> args) const {
@@ -296,8 +300,8 @@ asio::awaitable<Result<std::string>> counted_load(std::shared_ptr<Cache> cache, 
                                                   cache::Loads::Loader loader,
                                                   LoadOptions options) {
     const Counted counted{cache->meter(), Verb::load};
-    Result<std::string> value = co_await cache->loads().run(std::move(key), ttl, std::move(loader),
-                                                            std::move(options));
+    Result<std::string> value =
+        co_await cache->loads().run(std::move(key), ttl, std::move(loader), std::move(options));
     counted.ended(value);
     co_return value;
 }
@@ -316,8 +320,8 @@ Result<std::string> FailoverCache::load(std::string key, Milliseconds ttl, const
     if (cache_->calls().would_deadlock()) {
         return Calls::fail(Errc::would_deadlock, "use the async_ form");
     }
-    return cache_->calls().block_on(
-        counted_load(cache_, std::move(key), ttl, [&loader] { return now(&loader); }, options));
+    return cache_->calls().block_on(counted_load(
+        cache_, std::move(key), ttl, [&loader] { return now(&loader); }, options));
 }
 
 asio::awaitable<Result<std::string>> FailoverCache::async_load(std::string key, Milliseconds ttl,

@@ -12,6 +12,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
+#include <set>
 #include <utility>
 
 namespace failover::detail {
@@ -57,12 +59,21 @@ std::string id_of(const CacheNodeConfig& node, std::size_t position) {
 
 Cache::Cache(const AttachmentParts& parts)
     : config_{usable(parts.config)},
+      log_{parts.log},
       events_{parts.events},
       event_strand_{asio::make_strand(parts.executor)},
       meter_{parts.metrics->cache()},
       client_{lease_token_text(new_seed())},
       nodes_{config_} {
     make_nodes(parts);
+    if (!config_.journal_file.empty()) {
+        open_journal(config_.journal_file);
+    }
+    auditor_ = std::make_unique<cache::Auditor>(
+        nodes_, config_.mode == CacheMode::dual ? config_.audit_ratio : 0, meter_,
+        [this](const std::string& key) {
+            publish(EventKind::cache_diverged, nullptr, "key \"" + escaped(key) + '"');
+        });
     if (config_.mode == CacheMode::replicated) {
         replication_ = std::make_unique<cache::Replication>(
             config_, nodes_, [this](const Node* primary, std::string reason, Duration lasted) {
@@ -147,10 +158,65 @@ void Cache::make_nodes(const AttachmentParts& parts) {
             JournalLimits{.max_keys = config_.journal_max_keys},
             [this](Node& node, const NodeTransition& change) { on_change(node, change); },
             Clock::now()));
+        nodes_.all().back()->count_in(meter_);
     }
     if (!issues.empty()) {
         throw ConfigError{std::move(issues)};
     }
+}
+
+/// What an earlier process did not get done.
+void Cache::open_journal(const std::string& path) {
+    using Kind = cache::JournalFile::Kind;
+    std::map<Node*, std::pair<std::set<std::string>, bool>> missed;
+    journal_ = cache::JournalFile::open(path, *log_,
+                                        [&](Kind kind, std::string_view id, std::string_view key) {
+                                            Node* const node = nodes_.find(id);
+                                            if (node == nullptr) {
+                                                return; // it is configured no more
+                                            }
+                                            auto& [keys, everything] = missed[node];
+                                            switch (kind) {
+                                                case Kind::missed:
+                                                    keys.emplace(key);
+                                                    break;
+                                                case Kind::made_up:
+                                                    keys.erase(std::string{key});
+                                                    break;
+                                                case Kind::everything:
+                                                    everything = true;
+                                                    break;
+                                                case Kind::flushed:
+                                                    everything = false;
+                                                    keys.clear();
+                                                    break;
+                                            }
+                                        });
+    for (const auto& [node, what] : missed) {
+        for (const std::string& key : what.first) {
+            node->miss(key);
+        }
+        if (what.second) {
+            node->miss_everything();
+        }
+    }
+    for (const auto& node : nodes_.all()) {
+        node->keep_in(journal_.get());
+    }
+}
+
+/// Once nobody misses anything its file is of no use.
+void Cache::tidy_journal() {
+    if (journal_ == nullptr) {
+        return;
+    }
+    const std::uint64_t mark = journal_->mark();
+    for (const auto& node : nodes_.all()) {
+        if (node->missing()) {
+            return;
+        }
+    }
+    journal_->clear(mark);
 }
 
 void Cache::make_keepers() {
@@ -234,13 +300,23 @@ void Cache::note_reader() {
 
 void Cache::on_round(Node& node) {
     const CacheNodeStatus status = node.status(Clock::now());
-    meter_->node(node.id(), {.state = to_string(status.state),
-                             .up = node.fit(),
-                             .journal_depth = status.journal_depth,
-                             .journal_age =
-                                 std::chrono::duration<double>(status.journal_age).count(),
-                             .connections = status.connections,
-                             .pending = status.pending});
+    meter_->node(node.id(),
+                 {.state = to_string(status.state),
+                  .up = node.fit(),
+                  .journal_depth = status.journal_depth,
+                  .journal_age = std::chrono::duration<double>(status.journal_age).count(),
+                  .connections = status.connections,
+                  .pending = status.pending});
+    if (overflowed_[node.index()].exchange(status.journal_overflowed) !=
+            status.journal_overflowed &&
+        status.journal_overflowed) {
+        publish(EventKind::cache_journal_overflowed, &node,
+                "it is flushed before it serves reads again");
+    }
+    if (node.index() == 0) {
+        tidy_journal();
+        auditor_->look(config_.operation_timeout);
+    }
 }
 
 /// Once for each thing a node says.
@@ -328,8 +404,8 @@ Result<void> Cache::judge(const std::vector<cache::Answer>& answers) const {
         if (answer.good() && node.fit()) {
             any = true;
         } else {
-            problems += (problems.empty() ? "" : "; ") + node.id() + " (" + node.address() +
-                        "), " + to_string(node.state()) + ": " + problem;
+            problems += (problems.empty() ? "" : "; ") + node.id() + " (" + node.address() + "), " +
+                        to_string(node.state()) + ": " + problem;
         }
     }
     if (!any) {
@@ -341,8 +417,8 @@ Result<void> Cache::judge(const std::vector<cache::Answer>& answers) const {
 Node& Cache::must_find(std::string_view id) const {
     Node* const node = nodes_.find(id);
     if (node == nullptr) {
-        throw Error{cache::Calls::fail(Errc::no_endpoints,
-                                       "no node has the id \"" + escaped(id) + '"')};
+        throw Error{
+            cache::Calls::fail(Errc::no_endpoints, "no node has the id \"" + escaped(id) + '"')};
     }
     return *node;
 }

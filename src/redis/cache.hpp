@@ -7,7 +7,9 @@
 #include <failover/cache_topology.hpp>
 #include <failover/config/cache_config.hpp>
 #include <failover/engine/attachment.hpp>
+#include <failover/engine/cache/auditor.hpp>
 #include <failover/engine/cache/calls.hpp>
+#include <failover/engine/cache/journal_file.hpp>
 #include <failover/engine/cache/keeper.hpp>
 #include <failover/engine/cache/loads.hpp>
 #include <failover/engine/cache/nodes.hpp>
@@ -15,6 +17,7 @@
 
 #include <boost/asio/strand.hpp>
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <mutex>
@@ -42,6 +45,7 @@ public:
     [[nodiscard]] cache::Calls& calls() noexcept { return *calls_; }
     [[nodiscard]] cache::Loads& loads() noexcept { return *loads_; }
     [[nodiscard]] CacheMeter& meter() noexcept { return *meter_; }
+    [[nodiscard]] cache::Auditor& auditor() noexcept { return *auditor_; }
     [[nodiscard]] CacheTopology topology() const;
     /// Asks every node once more and waits for the answers.
     [[nodiscard]] Result<void> health_check(const CacheOptions& options);
@@ -54,6 +58,8 @@ public:
 private:
     void make_nodes(const AttachmentParts& parts);
     void make_keepers();
+    void open_journal(const std::string& path);
+    void tidy_journal();
     void on_change(cache::Node& node, const NodeTransition& transition);
     void on_round(cache::Node& node);
     void on_misconfigured(const cache::Node& node, const std::string& words);
@@ -64,16 +70,20 @@ private:
     [[nodiscard]] cache::Node& must_find(std::string_view id) const;
 
     const CacheConfig config_;
+    std::shared_ptr<LogSink> log_;
     std::shared_ptr<EventHub> events_;
     mutable asio::strand<asio::any_io_executor> event_strand_;
     const std::shared_ptr<CacheMeter> meter_;
-    const std::string client_; // this process among those that share the nodes
+    const std::string client_;                    // this process among those that share the nodes
+    std::unique_ptr<cache::JournalFile> journal_; // outlives the nodes
     cache::Nodes nodes_;
+    std::unique_ptr<cache::Auditor> auditor_;
     std::unique_ptr<cache::Replication> replication_;
     std::unique_ptr<cache::Calls> calls_;
     std::unique_ptr<cache::Loads> loads_;
     std::vector<std::unique_ptr<cache::Keeper>> keepers_;
     std::atomic<int> reader_{-1}; // as last told
+    std::array<std::atomic<bool>, 16> overflowed_{};
     std::mutex mutex_;
     std::set<std::pair<std::string, std::string>> complaints_; // node and words
     std::once_flag stopped_;

@@ -13,17 +13,16 @@ std::string milliseconds(Duration duration) {
 }
 
 std::string node_json(const CacheNodeStatus& node) {
-    std::string out = "{\"id\":" + json_quoted(node.id) +
-                      ",\"address\":" + json_quoted(node.address) +
-                      ",\"state\":" + json_quoted(to_string(node.state)) +
-                      ",\"role\":" + json_quoted(node.role) +
-                      ",\"draining\":" + (node.draining ? "true" : "false") +
-                      ",\"journal_depth\":" + std::to_string(node.journal_depth) +
-                      ",\"journal_age_ms\":" + milliseconds(node.journal_age) +
-                      ",\"journal_overflowed\":" + (node.journal_overflowed ? "true" : "false") +
-                      ",\"round_trip_ms\":" + milliseconds(node.round_trip) +
-                      ",\"connections\":" + std::to_string(node.connections) +
-                      ",\"pending\":" + std::to_string(node.pending);
+    std::string out =
+        "{\"id\":" + json_quoted(node.id) + ",\"address\":" + json_quoted(node.address) +
+        ",\"state\":" + json_quoted(to_string(node.state)) + ",\"role\":" + json_quoted(node.role) +
+        ",\"draining\":" + (node.draining ? "true" : "false") +
+        ",\"journal_depth\":" + std::to_string(node.journal_depth) +
+        ",\"journal_age_ms\":" + milliseconds(node.journal_age) +
+        ",\"journal_overflowed\":" + (node.journal_overflowed ? "true" : "false") +
+        ",\"round_trip_ms\":" + milliseconds(node.round_trip) +
+        ",\"connections\":" + std::to_string(node.connections) +
+        ",\"pending\":" + std::to_string(node.pending);
     if (!node.problem.empty()) {
         out += ",\"problem\":" + json_quoted(node.problem);
     }

@@ -43,9 +43,8 @@ HiredisLink::HiredisLink(const boost::asio::any_io_executor& executor, LinkOptio
                          std::shared_ptr<Resolver> resolver)
     : options_{std::move(options)}, resolver_{std::move(resolver)} {
     for (std::size_t i = 0; i < options_.pipelines; ++i) {
-        pipelines_.push_back(
-            std::make_shared<Pipeline>(executor, static_cast<LinkContext&>(*this),
-                                       options_.pipeline));
+        pipelines_.push_back(std::make_shared<Pipeline>(executor, static_cast<LinkContext&>(*this),
+                                                        options_.pipeline));
     }
 }
 

@@ -38,8 +38,8 @@ public:
                 std::shared_ptr<Resolver> resolver);
     ~HiredisLink() override;
 
-    void submit(std::uint64_t hash, std::string_view bytes,
-                std::shared_ptr<cache::Command> command, TimePoint until, bool now) override;
+    void submit(std::uint64_t hash, std::string_view bytes, std::shared_ptr<cache::Command> command,
+                TimePoint until, bool now) override;
     [[nodiscard]] cache::Opened take(TimePoint until, CallControl* control) override;
     void give(std::unique_ptr<cache::Session> session) override;
     [[nodiscard]] cache::Opened open(TimePoint until, CallControl* control) override;

@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "pipeline.hpp"
 
-#include "reply_slot.hpp"
-#include "socket_options.hpp"
-#include "tls_settings.hpp"
+#include "pipeline_hooks.hpp"
 
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 
-#include <hiredis/async.h>
-#include <hiredis/hiredis.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <utility>
 
@@ -26,48 +20,7 @@ namespace {
 // while the next ones are made.
 constexpr std::size_t write_after = 16;
 
-constexpr Duration shortest_pause = std::chrono::milliseconds{50};
-constexpr Duration longest_pause = std::chrono::seconds{2};
-
-Answer refusal(FaultKind fault, error_code cause, std::string text) {
-    Answer answer;
-    answer.fault = fault;
-    answer.phase = Phase::queued;
-    answer.cause = cause;
-    answer.text = std::move(text);
-    return answer;
-}
-
 } // namespace
-
-/// What hiredis calls; always with the lock held, as it is only entered then.
-struct Pipeline::Hooks {
-    static Pipeline& of(void* data) { return *static_cast<Pipeline*>(data); }
-
-    static void add_read(void* data) { of(data).wants_read_ = true; }
-    static void del_read(void* data) { of(data).wants_read_ = false; }
-    static void add_write(void* data) { of(data).wants_write_ = true; }
-    static void del_write(void* data) { of(data).wants_write_ = false; }
-    static void cleanup(void* data) { of(data).let_go(); }
-
-    static void reply(redisAsyncContext* redis, void* reply, void* /*unused*/) {
-        of(redis->data).take_reply(reply);
-    }
-    static void connected(const redisAsyncContext* redis, int status) {
-        if (status != REDIS_OK) {
-            const int system = errno;
-            of(redis->data).broken_ =
-                failure_of(redis->c.err, redis->c.errstr, system, Phase::connecting, false);
-        }
-    }
-    static void disconnected(const redisAsyncContext* redis, int status) {
-        if (status != REDIS_OK) {
-            const int system = errno;
-            of(redis->data).broken_ =
-                failure_of(redis->err, redis->errstr, system, Phase::waiting, true);
-        }
-    }
-};
 
 Pipeline::Pipeline(const boost::asio::any_io_executor& executor, LinkContext& context,
                    const PipelineOptions& options)
@@ -84,8 +37,8 @@ void Pipeline::submit(std::string_view bytes, std::shared_ptr<cache::Command> co
         const std::lock_guard lock{mutex_};
         const TimePoint at = Clock::now();
         if (state_ == State::closed) {
-            Answer why = refusal(FaultKind::cancelled,
-                                 make_error_code(Errc::not_running), "the cache was stopped");
+            Answer why = refusal(FaultKind::cancelled, make_error_code(Errc::not_running),
+                                 "the cache was stopped");
             ends.push_back({std::move(command), std::move(why), false});
         } else if (flights_.size() + queue_.size() >= options_.max_pending) {
             Answer why = refusal(FaultKind::local_reject, make_error_code(Errc::queue_full),
@@ -116,66 +69,6 @@ void Pipeline::submit(std::string_view bytes, std::shared_ptr<cache::Command> co
     tell(ends);
 }
 
-void Pipeline::connect(TimePoint now, Ends& ends) {
-    if (now < not_before_) {
-        fail(Answer{broken_}, now, ends);
-        return;
-    }
-    const std::string address = context_.address();
-    broken_ = {};
-    state_ = State::connecting;
-    connect_until_ = now + options_.connect_timeout;
-    if (address.empty()) {
-        fail(refusal(FaultKind::resolve, make_error_code(Errc::resolve_failed), ""), now, ends);
-        return;
-    }
-    redis_ = redisAsyncConnect(address.c_str(), context_.port());
-    if (redis_ == nullptr || redis_->err != 0) {
-        const int system = errno;
-        Answer why = redis_ == nullptr ? refusal(FaultKind::connect,
-                                                 boost::asio::error::no_memory, "")
-                                       : failure_of(redis_->err, redis_->errstr, system,
-                                                    Phase::connecting, false);
-        if (redis_ != nullptr) {
-            redisAsyncFree(std::exchange(redis_, nullptr));
-        }
-        fail(std::move(why), now, ends);
-        return;
-    }
-    set_socket_options(redis_->c.fd);
-    slot_.serve(*redis_->c.reader);
-    ++epoch_;
-    descriptor_.emplace(executor_, redis_->c.fd);
-    redis_->data = this;
-    redis_->ev.data = this;
-    redis_->ev.addRead = &Hooks::add_read;
-    redis_->ev.delRead = &Hooks::del_read;
-    redis_->ev.addWrite = &Hooks::add_write;
-    redis_->ev.delWrite = &Hooks::del_write;
-    redis_->ev.cleanup = &Hooks::cleanup;
-    redisAsyncSetDisconnectCallback(redis_, &Hooks::disconnected);
-    redisAsyncSetConnectCallback(redis_, &Hooks::connected);
-    arm(connect_until_);
-}
-
-void Pipeline::begin_login(Ends& ends) {
-    if (TlsSettings* tls = context_.tls(); tls != nullptr && !tls->start(redis_->c)) {
-        broken_ = failure_of(redis_->c.err, redis_->c.errstr, 0, Phase::handshaking, false);
-        broken_.fault = FaultKind::tls;
-        broken_.cause = make_error_code(Errc::tls_failed);
-        fail(broken_, now_, ends);
-        return;
-    }
-    state_ = State::logging_in;
-    progress_ = now_;
-    login_.emplace(context_.credentials());
-    for (const std::string& command : login_->commands()) {
-        redisAsyncFormattedCommand(redis_, &Hooks::reply, nullptr, command.data(), command.size());
-        add_flight({nullptr, now_, connect_until_});
-    }
-    flush();
-}
-
 void Pipeline::take_reply(void* reply) {
     if (reply == nullptr) {
         return; // the connection is going down: fail() sees to all that are under way
@@ -194,21 +87,6 @@ void Pipeline::take_reply(void* reply) {
     ended.command = std::move(flight.command);
     ended.answer.reply = std::move(from);
     ended.answer.written = true;
-}
-
-void Pipeline::logged_in() {
-    identity_ = login_->identity();
-    login_.reset();
-    state_ = State::ready;
-    pause_ = {};
-    for (Queued& queued : queue_) {
-        redisAsyncFormattedCommand(redis_, &Hooks::reply, nullptr, queued.bytes.data(),
-                                   queued.bytes.size());
-        add_flight({std::move(queued.command), now_, queued.until});
-    }
-    queue_.clear();
-    flush();
-    arm(now_ + options_.silence);
 }
 
 void Pipeline::flush() {
@@ -320,91 +198,6 @@ void Pipeline::after_events(Ends& ends) {
     }
 }
 
-/// Ends every command, and the connection.
-void Pipeline::fail(Answer why, TimePoint now, Ends& ends) {
-    const bool was_ready = state_ == State::ready;
-    if (was_ready && !flights_.empty()) {
-        context_.add_zombie(identity_); // before anybody hears of it
-    }
-    broken_ = why;
-    if (redis_ != nullptr) {
-        redisAsyncFree(redis_);
-        redis_ = nullptr;
-    }
-    if (why.fault == FaultKind::none) {
-        why.fault = FaultKind::reset;
-        why.cause = boost::asio::error::connection_reset;
-    }
-    for (Flight& flight : flights_) {
-        if (flight.command != nullptr) {
-            why.phase = Phase::waiting;
-            why.written = true;
-            ends.push_back({std::move(flight.command), why, false});
-        }
-    }
-    flights_.clear();
-    why.phase = Phase::connecting;
-    why.written = false;
-    if (why.fault == FaultKind::reset || why.fault == FaultKind::timeout) {
-        why.fault = FaultKind::connect;
-    }
-    for (Queued& queued : queue_) {
-        ends.push_back({std::move(queued.command), why, false});
-    }
-    queue_.clear();
-    login_.reset();
-    if (state_ == State::connecting || state_ == State::logging_in) {
-        pause_ = std::clamp(pause_ * 2, shortest_pause, longest_pause);
-        not_before_ = now + pause_;
-    }
-    if (state_ != State::closed) {
-        state_ = State::idle;
-    }
-    unflushed_ = 0;
-}
-
-/// hiredis is about to close the socket.
-void Pipeline::let_go() {
-    if (descriptor_) {
-        descriptor_->release();
-        descriptor_.reset();
-    }
-    redis_ = nullptr;
-    reading_ = writing_ = wants_read_ = wants_write_ = false;
-}
-
-void Pipeline::drop() {
-    Ends ends;
-    {
-        const std::lock_guard lock{mutex_};
-        not_before_ = {};
-        pause_ = {};
-        if (redis_ != nullptr) {
-            Answer why = refusal(FaultKind::reset, boost::asio::error::connection_aborted,
-                                 "the node was taken out of use");
-            fail(std::move(why), Clock::now(), ends);
-            not_before_ = {};
-        }
-    }
-    tell(ends);
-}
-
-void Pipeline::close() {
-    Ends ends;
-    {
-        const std::lock_guard lock{mutex_};
-        if (state_ != State::closed) {
-            state_ = state_ == State::ready ? State::ready : State::closed;
-            Answer why = refusal(FaultKind::cancelled, boost::asio::error::operation_aborted,
-                                 "the cache was stopped");
-            fail(std::move(why), Clock::now(), ends);
-            state_ = State::closed;
-            timer_.cancel();
-        }
-    }
-    tell(ends);
-}
-
 void Pipeline::arm(TimePoint due) {
     if (armed_ && *armed_ <= due) {
         return;
@@ -433,8 +226,7 @@ void Pipeline::on_timer() {
                 arm(std::min(connect_until_, expire_queued(now, ends)));
             }
         } else if (state_ == State::ready && !flights_.empty()) {
-            const TimePoint due =
-                std::max(flights_.front().sent, progress_) + options_.silence;
+            const TimePoint due = std::max(flights_.front().sent, progress_) + options_.silence;
             if (now >= due) {
                 Answer why;
                 why.fault = FaultKind::timeout;

@@ -54,8 +54,8 @@ struct PipelineOptions {
 };
 
 /// One connection that carries the commands of many callers, in order, without waiting for replies
-/// in between. It connects when it is first needed, logs in, and connects again after it broke, when
-/// next needed, after a pause that grows. Commands given meanwhile wait for it.
+/// in between. It connects when it is first needed, logs in, and connects again after it broke,
+/// when next needed, after a pause that grows. Commands given meanwhile wait for it.
 ///
 /// Replies are matched by order alone (RESP2 has nothing else), so a connection on which a reply is
 /// overdue is closed, never skipped.
@@ -142,7 +142,7 @@ private:
     boost::circular_buffer<Flight> flights_;
     std::deque<Queued> queue_;
     ReplySlot slot_;
-    Ends spare_; // memory of an earlier turn
+    Ends spare_;             // memory of an earlier turn
     Ends* ends_ = nullptr;   // where the callbacks of hiredis put what they learn
     TimePoint now_{};        // when they do
     cache::Answer broken_{}; // why the connection ended, while it does

@@ -41,9 +41,12 @@ void* put(const redisReadTask* task, Reply reply) noexcept {
 
 Reply::Type type_of(int type) noexcept {
     switch (type) {
-        case REDIS_REPLY_STATUS: return Reply::Type::status;
-        case REDIS_REPLY_ERROR: return Reply::Type::error;
-        default: return Reply::Type::text;
+        case REDIS_REPLY_STATUS:
+            return Reply::Type::status;
+        case REDIS_REPLY_ERROR:
+            return Reply::Type::error;
+        default:
+            return Reply::Type::text;
     }
 }
 

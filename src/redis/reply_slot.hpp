@@ -20,7 +20,8 @@ public:
     /// What `reply`, as the reader gave it, is.
     [[nodiscard]] static Reply& of(void* reply) noexcept;
 
-    /// What the reader calls an object. Where hiredis itself looks at one it finds a type it ignores.
+    /// What the reader calls an object. Where hiredis itself looks at one it finds a type it
+    /// ignores.
     struct Root {
         int type = 0;
         Reply reply{};

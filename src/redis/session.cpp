@@ -73,10 +73,10 @@ cache::Opened HiredisSession::open(LinkContext& context, TimePoint until, CallCo
     redisContext* const redis = redisConnectNonBlock(address.c_str(), context.port());
     if (redis == nullptr || redis->err != 0) {
         const int system = errno;
-        Answer why = redis == nullptr ? fault(FaultKind::connect, Phase::connecting, false,
-                                              boost::asio::error::no_memory, "")
-                                      : failure_of(redis->err, redis->errstr, system,
-                                                   Phase::connecting, false);
+        Answer why = redis == nullptr
+                         ? fault(FaultKind::connect, Phase::connecting, false,
+                                 boost::asio::error::no_memory, "")
+                         : failure_of(redis->err, redis->errstr, system, Phase::connecting, false);
         redisFree(redis);
         return {nullptr, std::move(why)};
     }
@@ -175,8 +175,8 @@ Answer HiredisSession::receive(TimePoint until, CallControl* control) {
         if (written == 0 && (redis_->err != 0 || redisBufferWrite(redis_, &written) != REDIS_OK)) {
             return broken(Phase::sending, true);
         }
-        Answer ready = wait(static_cast<short>(written != 0 ? POLLIN : POLLIN | POLLOUT), until,
-                            control);
+        Answer ready =
+            wait(static_cast<short>(written != 0 ? POLLIN : POLLIN | POLLOUT), until, control);
         if (ready.fault != FaultKind::none) {
             if (busy_) {
                 context_.add_zombie(identity_);

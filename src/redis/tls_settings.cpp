@@ -23,13 +23,10 @@ TlsSettings::TlsSettings(const CacheTlsOptions& options, const std::string& host
                          const std::string& key)
     : impl_{std::make_unique<Impl>()} {
     redisInitOpenSSL();
-    const auto file = [](const std::string& name) {
-        return name.empty() ? nullptr : name.c_str();
-    };
+    const auto file = [](const std::string& name) { return name.empty() ? nullptr : name.c_str(); };
     const std::string& name = options.server_name.empty() ? host : options.server_name;
     redisSSLContextError error = REDIS_SSL_CTX_NONE;
-    const char* const system_authorities =
-        options.ca_file.empty() ? "/etc/ssl/certs" : nullptr;
+    const char* const system_authorities = options.ca_file.empty() ? "/etc/ssl/certs" : nullptr;
     impl_->context =
         redisCreateSSLContext(file(options.ca_file), system_authorities, file(options.cert_file),
                               file(options.key_file), name.c_str(), &error);

@@ -3,13 +3,13 @@
 #include "support/redis_probe.hpp"
 #include "support/redis_server.hpp"
 #include "support/wait_until.hpp"
-
 #include <failover/cache.hpp>
 #include <failover/failover.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
+
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -339,13 +339,16 @@ TEST(FailoverCache, an_old_value_is_served_while_one_loads_it_anew) {
     const Pair redis;
     ASSERT_TRUE(redis.await_both());
     const LoadOptions options{.stale_for = 10s, .ttl_jitter = 0.0};
-    redis.cache->get_or_load("k", 20ms, [] { return "old"; }, options);
+    redis.cache->get_or_load(
+        "k", 20ms, [] { return "old"; }, options);
     std::this_thread::sleep_for(40ms);
     const std::string value = redis.cache->get_or_load(
         "k", 1min,
         [&] {
             // Who comes while it is loaded does not wait.
-            EXPECT_EQ(redis.cache->get_or_load("k", 1min, [] { return "second"; }, options), "old");
+            EXPECT_EQ(redis.cache->get_or_load(
+                          "k", 1min, [] { return "second"; }, options),
+                      "old");
             return "new";
         },
         options);

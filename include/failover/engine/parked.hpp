@@ -116,7 +116,8 @@ private:
 };
 
 /// One suspended coroutine that any thread may resume, once; also before it is suspended. It is
-/// resumed through its executor, never inside resume(). A base class of what is shared by both sides.
+/// resumed through its executor, never inside resume(). A base class of what is shared by both
+/// sides.
 ///
 /// Threads    resume() from any thread; async_wait() once, from one coroutine.
 /// Cancel     resumes it as resume() does; resumed() then says false.

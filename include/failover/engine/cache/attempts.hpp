@@ -121,7 +121,7 @@ public:
         }
         failure.code = make_error_code(what, finish_.maybe_executed);
         failure.service = "cache";
-        failure.detail = !detail.empty() ? std::move(detail)
+        failure.detail = !detail.empty()  ? std::move(detail)
                          : !last_.empty() ? escaped(last_)
                                           : std::string{};
         failure.attempts = std::move(log_);
@@ -172,8 +172,7 @@ private:
         record.took = now - began_;
         record.peer_text = answer.is_error() ? answer.reply.text() : answer.text;
         log_.push_back(std::move(record));
-        last_reply_was_final_ =
-            answer.is_error() && log_.back().outcome != OutcomeClass::retryable;
+        last_reply_was_final_ = answer.is_error() && log_.back().outcome != OutcomeClass::retryable;
     }
 
     const CallPlan plan_;

@@ -41,9 +41,8 @@ public:
         AbortWait abort{*this};
         const Waiting waiting{control, abort};
         std::unique_lock lock{mutex_};
-        changed_.wait_until(lock, until, [&] {
-            return rings_ != seen || abort.aborted || !waiting.entered();
-        });
+        changed_.wait_until(lock, until,
+                            [&] { return rings_ != seen || abort.aborted || !waiting.entered(); });
         return rings_ != seen && !abort.aborted;
     }
 

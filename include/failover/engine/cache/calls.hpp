@@ -30,8 +30,8 @@ namespace failover::cache {
 /// Runs commands at the nodes of a cache: picks, sends, judges, tries elsewhere.
 ///
 /// A blocking call makes its first attempt on a session of its own thread, which is all it takes
-/// while nodes are well; what follows a failure is the same coroutine that async calls are, run on a
-/// private context.
+/// while nodes are well; what follows a failure is the same coroutine that async calls are, run on
+/// a private context.
 /// Threads    safe.
 class Calls {
 public:
@@ -130,5 +130,5 @@ private:
 } // namespace failover::cache
 
 #include <failover/engine/cache/detail/calls_async.hpp>
-#include <failover/engine/cache/detail/calls_shared.hpp>
 #include <failover/engine/cache/detail/calls_blocking.hpp>
+#include <failover/engine/cache/detail/calls_shared.hpp>

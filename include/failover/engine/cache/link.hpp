@@ -41,7 +41,8 @@ struct Identity {
 };
 
 /// A connection that was given up with commands unanswered. A server that was frozen may execute
-/// them when it goes on, long after everybody forgot them, unless it is told to drop the connection.
+/// them when it goes on, long after everybody forgot them, unless it is told to drop the
+/// connection.
 struct Zombie {
     Identity identity{};
     TimePoint since{};
@@ -87,8 +88,8 @@ public:
     /// Sends on the pipelined connection that `hash` selects: equal hashes keep their order.
     /// `now`: written by the calling thread; else together with what others send at this moment.
     /// Waits for a connection being made; `until` is when the command expires.
-    virtual void submit(std::uint64_t hash, std::string_view bytes, std::shared_ptr<Command> command,
-                        TimePoint until, bool now) = 0;
+    virtual void submit(std::uint64_t hash, std::string_view bytes,
+                        std::shared_ptr<Command> command, TimePoint until, bool now) = 0;
     /// A session for blocking use, perhaps a new one.
     /// Blocks     until `until` at most.
     [[nodiscard]] virtual Opened take(TimePoint until, CallControl* control) = 0;

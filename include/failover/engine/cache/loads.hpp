@@ -23,9 +23,9 @@
 namespace failover::cache {
 
 /// get_or_load(): of all who miss a key one loads it. In this process the others wait for that one;
-/// among processes a lease does, which is a value in the key itself, so that whatever sets or deletes
-/// the key ends it, and what was loaded is then not stored (leases: Nishtala et al., "Scaling
-/// Memcache at Facebook", NSDI 2013).
+/// among processes a lease does, which is a value in the key itself, so that whatever sets or
+/// deletes the key ends it, and what was loaded is then not stored (leases: Nishtala et al.,
+/// "Scaling Memcache at Facebook", NSDI 2013).
 /// Threads    safe.
 class Loads {
 public:

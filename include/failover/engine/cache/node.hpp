@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <failover/base/metrics.hpp>
 #include <failover/base/time.hpp>
 #include <failover/cache_topology.hpp>
+#include <failover/engine/cache/journal_file.hpp>
 #include <failover/engine/cache/link.hpp>
 #include <failover/role/cache_node_health.hpp>
 #include <failover/role/cache_node_state.hpp>
@@ -58,7 +60,7 @@ public:
         const CacheNodeState now = state();
         if (now == CacheNodeState::warming) {
             if (!whole && static_cast<double>(hash >> 40U) >=
-                share_.load(std::memory_order_relaxed) * 0x1.0p24) {
+                              share_.load(std::memory_order_relaxed) * 0x1.0p24) {
                 return false;
             }
         } else if (now != CacheNodeState::up && now != CacheNodeState::suspect) {
@@ -113,19 +115,27 @@ public:
     void fail(std::string_view key) {
         const std::lock_guard lock{mutex_};
         journal_.fail(key, Clock::now());
+        keep(JournalFile::Kind::missed, key);
         note();
     }
     /// One that was not even tried, or is certain to be missing.
     void miss(std::string_view key) {
         const std::lock_guard lock{mutex_};
         journal_.add(key, Clock::now());
+        keep(JournalFile::Kind::missed, key);
         note();
     }
     void miss_everything() {
         const std::lock_guard lock{mutex_};
         journal_.add_everything(Clock::now());
+        keep(JournalFile::Kind::everything, {});
         note();
     }
+
+    /// Where all that is kept over a crash. Null: nowhere. Before it is used.
+    void keep_in(JournalFile* file) noexcept { file_ = file; }
+    /// Before it is used.
+    void count_in(std::shared_ptr<CacheMeter> meter) noexcept { meter_ = std::move(meter); }
 
     // What its keeper does.
 
@@ -142,6 +152,24 @@ public:
         if (changed) {
             listener_(*this, *changed);
         }
+    }
+    [[nodiscard]] InvalidationJournal::Batch take_missed(std::size_t most) {
+        const std::lock_guard lock{mutex_};
+        return journal_.take(most);
+    }
+    /// The node has made up for it.
+    void made_up(const InvalidationJournal::Batch& batch) {
+        const std::lock_guard lock{mutex_};
+        journal_.confirmed(batch);
+        if (batch.everything) {
+            keep(JournalFile::Kind::flushed, {});
+        }
+        for (const std::string& key : batch.keys) {
+            if (!journal_.blocks(key)) {
+                keep(JournalFile::Kind::made_up, key);
+            }
+        }
+        note();
     }
     /// With the journal locked.
     template <class Step>
@@ -215,6 +243,14 @@ private:
             want();
         }
     }
+    void keep(JournalFile::Kind kind, std::string_view key) {
+        if (file_ != nullptr) {
+            file_->add(kind, place_.id, key);
+        }
+        if (meter_ != nullptr && kind == JournalFile::Kind::missed) {
+            meter_->journaled();
+        }
+    }
     void want() {
         if (!wanted_) {
             wanted_ = true;
@@ -223,6 +259,8 @@ private:
     }
 
     const Place place_;
+    JournalFile* file_ = nullptr;
+    std::shared_ptr<CacheMeter> meter_;
     const std::unique_ptr<Link> link_;
     const Listener listener_;
     std::atomic<CacheNodeState> state_{CacheNodeState::unknown};

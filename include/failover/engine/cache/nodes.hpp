@@ -45,7 +45,8 @@ public:
         if (config_.mode == CacheMode::replicated) {
             return replicated_reader(key, hash, excluded, reads);
         }
-        if (Node* const chosen = forced(excluded); chosen != nullptr && chosen->readable(key, hash)) {
+        if (Node* const chosen = forced(excluded);
+            chosen != nullptr && chosen->readable(key, hash)) {
             return chosen;
         }
         const std::size_t first = start(hash);
@@ -103,9 +104,7 @@ public:
     }
 
     /// The node that reads go to first, of no key in particular. Null: none.
-    [[nodiscard]] Node* serving() const {
-        return reader({}, 0, 0, CacheReads::prefer_primary);
-    }
+    [[nodiscard]] Node* serving() const { return reader({}, 0, 0, CacheReads::prefer_primary); }
 
     /// Is there a node nobody knows anything of yet?
     [[nodiscard]] bool undecided() const noexcept {

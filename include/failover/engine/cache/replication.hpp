@@ -137,8 +137,7 @@ private:
             const std::optional<Word> said = ask_sentinels();
             lock.lock();
             if (said && (!word_ || said->epoch >= word_->epoch)) {
-                const bool moved =
-                    !word_ || said->host != word_->host || said->port != word_->port;
+                const bool moved = !word_ || said->host != word_->host || said->port != word_->port;
                 word_ = said;
                 if (moved) {
                     for (const auto& node : nodes_.all()) {
@@ -148,9 +147,10 @@ private:
             }
             settle(election_.tick(Clock::now()));
             const bool calm = primary_.has_value();
-            wake_.wait_for(lock, calm ? std::min<Duration>(config_.health.ping_interval / 2,
-                                                           std::chrono::milliseconds{250})
-                                      : Duration{std::chrono::milliseconds{50}},
+            wake_.wait_for(lock,
+                           calm ? std::min<Duration>(config_.health.ping_interval / 2,
+                                                     std::chrono::milliseconds{250})
+                                : Duration{std::chrono::milliseconds{50}},
                            [this] { return stopping_; });
         }
     }

@@ -35,7 +35,11 @@ public:
 
     /// `lead`: the node that reads go to. `alone`: only that one executes it; the others delete.
     WriteJoin(std::size_t nodes, std::size_t lead, WriteAck ack, bool alone)
-        : lead_{lead}, ack_{ack}, alone_{alone}, states_(nodes, WriteState::pending), answers_(nodes) {}
+        : lead_{lead},
+          ack_{ack},
+          alone_{alone},
+          states_(nodes, WriteState::pending),
+          answers_(nodes) {}
     WriteJoin(const WriteJoin&) = delete;
     WriteJoin& operator=(const WriteJoin&) = delete;
     virtual ~WriteJoin() = default;

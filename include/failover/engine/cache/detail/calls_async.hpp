@@ -55,8 +55,7 @@ inline CallPlan Calls::plan(const Work& work, const CacheOptions& options) const
     CallPlan plan;
     plan.start = Clock::now();
     plan.deadline = time_after(plan.start, options.deadline.value_or(parts_.config.timeout));
-    plan.attempt_timeout =
-        options.operation_timeout.value_or(parts_.config.operation_timeout);
+    plan.attempt_timeout = options.operation_timeout.value_or(parts_.config.operation_timeout);
     plan.max_retries = !parts_.config.enabled ? 0U
                        : options.max_retries  ? *options.max_retries
                                               : parts_.config.max_retries;
@@ -127,8 +126,8 @@ inline asio::awaitable<Result<Reply>> Calls::go_on(std::shared_ptr<Work> work, C
             continue;
         }
         if (step == Step::wait) {
-            const Woken why = co_await parts_.nodes.bell().async_wait(
-                rings, attempts->plan().deadline, *control);
+            const Woken why =
+                co_await parts_.nodes.bell().async_wait(rings, attempts->plan().deadline, *control);
             const bool given_up = why == Woken::aborted || why == Woken::cancelled;
             step = given_up ? attempts->fail(Errc::cancelled) : Step::go;
             rings = parts_.nodes.bell().rings();
@@ -171,7 +170,8 @@ inline asio::awaitable<Result<Reply>> Calls::go_on(std::shared_ptr<Work> work, C
     }
 }
 
-/// Nobody can be picked now; perhaps somebody can soon. In replicated mode a promotion is waited for.
+/// Nobody can be picked now; perhaps somebody can soon. In replicated mode a promotion is waited
+/// for.
 inline Attempts::Step Calls::nobody(Attempts& attempts, TimePoint now) {
     const bool replicated = parts_.config.mode == CacheMode::replicated;
     if (!replicated && (attempts.started() > 0 || !parts_.nodes.undecided())) {
@@ -228,8 +228,7 @@ inline asio::awaitable<Answer> Calls::answer_for(std::shared_ptr<Work> work, Nod
         co_return answer; // as the node itself has it: a miss
     }
     if (copying_.fetch_add(1, std::memory_order_relaxed) < detail::most_copies) {
-        asio::co_spawn(parts_.executor, copy(parts_.keep(), work->key, node, peer),
-                       asio::detached);
+        asio::co_spawn(parts_.executor, copy(parts_.keep(), work->key, node, peer), asio::detached);
     } else {
         copying_.fetch_sub(1, std::memory_order_relaxed);
     }
@@ -252,8 +251,8 @@ inline asio::awaitable<void> Calls::copy(std::shared_ptr<const void> keep, std::
     const std::uint64_t hash = hash_key(key);
     const WarmCopy copy{key, peer->id()};
     std::string command = copy.acquire();
-    const Answer lease =
-        co_await ask(*node, hash, std::move(command), Clock::now() + parts_.config.operation_timeout);
+    const Answer lease = co_await ask(*node, hash, std::move(command),
+                                      Clock::now() + parts_.config.operation_timeout);
     if (!copy.acquired(lease)) {
         co_return;
     }
@@ -280,9 +279,8 @@ inline asio::awaitable<void> Calls::copy(std::shared_ptr<const void> keep, std::
 inline asio::awaitable<Answer> Calls::write_attempt(std::shared_ptr<Work> work, Node* lead,
                                                     WriteAck ack, TimePoint until) {
     const asio::any_io_executor executor = co_await asio::this_coro::executor;
-    const auto join =
-        std::make_shared<AwaitedJoin>(executor, parts_.nodes.size(), lead->index(), ack,
-                                      work->kind == CommandClass::once);
+    const auto join = std::make_shared<AwaitedJoin>(executor, parts_.nodes.size(), lead->index(),
+                                                    ack, work->kind == CommandClass::once);
     if (work->kind == CommandClass::once) {
         BegunElsewhere begun{parts_.nodes, *work, *lead, targets_of(*lead)};
         std::string bytes = work->bytes;

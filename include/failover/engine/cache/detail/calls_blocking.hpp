@@ -71,8 +71,7 @@ inline Answer Calls::write_once(const Work& work, Node& lead, WriteAck ack, Time
         Mutation::report(lead, opened.failure);
         return std::move(opened.failure);
     }
-    const auto join =
-        std::make_shared<BlockingJoin>(parts_.nodes.size(), lead.index(), ack, false);
+    const auto join = std::make_shared<BlockingJoin>(parts_.nodes.size(), lead.index(), ack, false);
     opened.session->send(work.bytes);
     send_to_others(work, lead, join, until, false, true);
     Answer answer = opened.session->receive(until, &control);
@@ -96,11 +95,10 @@ Result<T> Calls::block_on(asio::awaitable<Result<T>> work) {
     const failover::detail::SyncContexts::Lease context{contexts_};
     std::optional<Result<T>> result;
     std::exception_ptr broken;
-    asio::co_spawn(*context, std::move(work),
-                   [&](std::exception_ptr error, Result<T> value) {
-                       broken = std::move(error);
-                       result.emplace(std::move(value));
-                   });
+    asio::co_spawn(*context, std::move(work), [&](std::exception_ptr error, Result<T> value) {
+        broken = std::move(error);
+        result.emplace(std::move(value));
+    });
     while (!result) {
         (*context).restart();
         (*context).run_one();

@@ -50,9 +50,9 @@ inline void Keeper::run() {
 /// Faster while the node is not what it should be.
 inline TimePoint Keeper::next(TimePoint now) {
     const bool calm = node_.state() == CacheNodeState::up && !node_.missing();
-    const Duration pause = calm ? config_.health.ping_interval
-                                : std::min<Duration>(config_.health.ping_interval / 4,
-                                                     std::chrono::milliseconds{100});
+    const Duration pause =
+        calm ? config_.health.ping_interval
+             : std::min<Duration>(config_.health.ping_interval / 4, std::chrono::milliseconds{100});
     const double factor = 0.9 + 0.2 * rng_.uniform();
     return now + Duration{static_cast<Duration::rep>(static_cast<double>(pause.count()) * factor)};
 }
@@ -62,14 +62,12 @@ inline void Keeper::round() {
     const bool answered = (session_ != nullptr || connect()) && ping();
     if (answered && config_.mode != CacheMode::replicated) {
         const bool clean = make_trusted() && kill_zombies() && drain();
-        node_.change([&](CacheNodeHealth& health) {
-            return health.on_drained(clean, Clock::now());
-        });
+        node_.change(
+            [&](CacheNodeHealth& health) { return health.on_drained(clean, Clock::now()); });
         if (node_.state() == CacheNodeState::rejoining) {
             const std::optional<bool> clear = marks_clear();
-            node_.change([&](CacheNodeHealth& health) {
-                return health.on_marks(clear, Clock::now());
-            });
+            node_.change(
+                [&](CacheNodeHealth& health) { return health.on_marks(clear, Clock::now()); });
         }
     } else if (answered && make_trusted() && kill_zombies()) {
         node_.change([](CacheNodeHealth& health) { return health.on_drained(true, Clock::now()); });
@@ -79,8 +77,7 @@ inline void Keeper::round() {
     const std::vector<Node*> peers = hooks_.peers();
     const bool needed =
         std::none_of(peers.begin(), peers.end(), [](const Node* peer) { return peer->fit(); });
-    node_.change(
-        [&](CacheNodeHealth& health) { return health.on_tick(Clock::now(), needed); });
+    node_.change([&](CacheNodeHealth& health) { return health.on_tick(Clock::now(), needed); });
     if (hooks_.on_round) {
         hooks_.on_round(node_, answered);
     }
@@ -171,13 +168,11 @@ inline Answer Keeper::ask(std::string_view bytes) {
         none.fault = FaultKind::connect;
         return none;
     }
-    Answer answer =
-        session_->ask(bytes, Clock::now() + config_.health.ping_timeout, &control_);
+    Answer answer = session_->ask(bytes, Clock::now() + config_.health.ping_timeout, &control_);
     if (!answer.replied()) {
         session_.reset();
-    } else if (answer.is_error() &&
-               judge_reply(answer.reply.text(), CommandClass::read).effect ==
-                   ReplyEffect::misconfigured) {
+    } else if (answer.is_error() && judge_reply(answer.reply.text(), CommandClass::read).effect ==
+                                        ReplyEffect::misconfigured) {
         misconfigured(answer.reply.text());
     }
     return answer;
@@ -244,7 +239,8 @@ inline bool Keeper::make_trusted() {
         if (verdict == 4) {
             meter_->flushed();
             if (hooks_.on_flushed) {
-                hooks_.on_flushed(node_, "it was restarted with data that may be older than it was");
+                hooks_.on_flushed(node_,
+                                  "it was restarted with data that may be older than it was");
             }
         }
     }
@@ -265,14 +261,14 @@ inline bool Keeper::kill_zombies() {
         if (same_process) {
             const bool named = zombie.identity.client_id != 0;
             const Answer answer =
-                named ? ask(resp({"CLIENT", "KILL", "ID",
-                                  std::to_string(zombie.identity.client_id)}))
-                      : Answer{};
+                named
+                    ? ask(resp({"CLIENT", "KILL", "ID", std::to_string(zombie.identity.client_id)}))
+                    : Answer{};
             if (named && !answer.replied()) {
                 return false;
             }
-            const bool forbidden = !named || (answer.is_error() &&
-                                              answer.reply.text().starts_with("NOPERM"));
+            const bool forbidden =
+                !named || (answer.is_error() && answer.reply.text().starts_with("NOPERM"));
             // Then only time helps: whatever the server had buffered is executed by then.
             if (forbidden && now - zombie.since < config_.rejoin.quarantine) {
                 return false;
@@ -286,8 +282,7 @@ inline bool Keeper::kill_zombies() {
 /// Deletes what the node missed. True: nothing is left.
 inline bool Keeper::drain() {
     for (;;) {
-        const InvalidationJournal::Batch batch = node_.with_journal(
-            [](InvalidationJournal& journal) { return journal.take(detail::most_keys_at_once); });
+        const InvalidationJournal::Batch batch = node_.take_missed(detail::most_keys_at_once);
         if (batch.empty()) {
             return true;
         }
@@ -310,7 +305,7 @@ inline bool Keeper::drain() {
                 return false;
             }
         }
-        node_.with_journal([&](InvalidationJournal& journal) { journal.confirmed(batch); });
+        node_.made_up(batch);
         meter_->replayed(batch.keys.size());
     }
 }
@@ -332,11 +327,11 @@ inline bool Keeper::flush(const std::string& why) {
     return true;
 }
 
-/// Tells other processes, through the other nodes, that this one still has to delete something here.
+/// Tells other processes, through the other nodes, that this one still has to delete something
+/// here.
 inline void Keeper::leave_mark(TimePoint now) {
-    const bool owing = node_.with_journal([](InvalidationJournal& journal) {
-        return journal.depth() > 0 || journal.overflowed();
-    });
+    const bool owing = node_.with_journal(
+        [](InvalidationJournal& journal) { return journal.depth() > 0 || journal.overflowed(); });
     const bool due = owing ? !marked_ || now - marked_at_ >= detail::mark_renewal : marked_;
     if (!due || config_.mode == CacheMode::replicated) {
         return;

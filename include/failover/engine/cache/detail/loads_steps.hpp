@@ -19,8 +19,7 @@ namespace detail {
 inline constexpr Duration look_again = std::chrono::milliseconds{20};
 
 inline std::string milliseconds_text(Duration duration) {
-    return std::to_string(
-        std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
+    return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
 }
 
 /// Runs a loader and keeps what it throws.
@@ -106,8 +105,8 @@ inline asio::awaitable<bool> Loads::is_old(const Plan* plan) {
 }
 
 inline asio::awaitable<Result<std::string>> Loads::run(std::string key,
-                                                       std::chrono::milliseconds ttl,
-                                                       Loader loader, LoadOptions options) {
+                                                       std::chrono::milliseconds ttl, Loader loader,
+                                                       LoadOptions options) {
     CallRegistry::Entry entry{calls_.registry()};
     if (!entry.open()) {
         co_return Calls::fail(Errc::not_running, "the manager was stopped");
@@ -161,11 +160,12 @@ inline asio::awaitable<Result<std::string>> Loads::run(std::string key,
             over = flight->over;
         }
         if (!over) {
-            const Woken why = co_await flight->ended.async_wait(seen, plan.deadline, entry.control());
+            const Woken why =
+                co_await flight->ended.async_wait(seen, plan.deadline, entry.control());
             if (why != Woken::notified) {
-                co_return Calls::fail(why == Woken::timed_out ? Errc::deadline_exceeded
-                                                              : Errc::cancelled,
-                                      "while another caller loads the key");
+                co_return Calls::fail(
+                    why == Woken::timed_out ? Errc::deadline_exceeded : Errc::cancelled,
+                    "while another caller loads the key");
             }
         }
         std::optional<std::string> value;
@@ -272,8 +272,8 @@ inline asio::awaitable<Result<std::string>> Loads::load_and_fill(const Plan* pla
         flight->closing = true;
     }
     const std::string fill =
-        resp({"EVAL", fill_script, "1", plan->key, plan->token,
-              version_text(tried.loaded->version), tried.loaded->value, life_text(*plan)});
+        resp({"EVAL", fill_script, "1", plan->key, plan->token, version_text(tried.loaded->version),
+              tried.loaded->value, life_text(*plan)});
     std::string command = fill;
     const TimePoint until = Clock::now() + calls_.config().operation_timeout;
     const Answer stored = co_await calls_.ask(*node, plan->hash, std::move(command), until);
@@ -298,9 +298,9 @@ inline asio::awaitable<Result<std::string>> Loads::refresh(const Plan* plan, Nod
     if (tried.thrown) {
         std::rethrow_exception(tried.thrown);
     }
-    const std::string fill = resp({"EVAL", refresh_fill_script, "2", plan->key,
-                                   refresh_key(plan->key), plan->token, tried.loaded->value,
-                                   life_text(*plan), old});
+    const std::string fill =
+        resp({"EVAL", refresh_fill_script, "2", plan->key, refresh_key(plan->key), plan->token,
+              tried.loaded->value, life_text(*plan), old});
     std::string command = fill;
     const TimePoint until = Clock::now() + calls_.config().operation_timeout;
     const Answer stored = co_await calls_.ask(*node, plan->hash, std::move(command), until);

@@ -14,8 +14,8 @@
 
 namespace failover::cache {
 
-/// The commands by which one key is copied to a node that warms up. It never lives longer there than
-/// at its origin.
+/// The commands by which one key is copied to a node that warms up. It never lives longer there
+/// than at its origin.
 class WarmCopy {
 public:
     WarmCopy(std::string key, const std::string& origin)
