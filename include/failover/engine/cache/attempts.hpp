@@ -85,6 +85,7 @@ public:
         log(answer, now);
         const AttemptResult result = result_of(answer, kind_);
         last_ = answer.is_error() ? answer.reply.text() : answer.text;
+        written_ = written_ || result.request_bytes_written;
         start_machine();
         if (answer.fault == FaultKind::cancelled) {
             static_cast<void>(machine_->on_cancel(now));
@@ -105,7 +106,7 @@ public:
     Step fail(Errc what) {
         finish_ = Finish{.reason = FinishReason::nothing_to_pick,
                          .error = what,
-                         .maybe_executed = false,
+                         .maybe_executed = written_,
                          .attempt = {}};
         return Step::end;
     }
@@ -187,6 +188,7 @@ private:
     int attempt_ = 0;
     unsigned started_ = 0;
     bool last_reply_was_final_ = false;
+    bool written_ = false; // in any attempt
     Finish finish_{};
     Rng rng_{static_cast<std::uint64_t>(plan_.start.time_since_epoch().count())};
     AttemptLog log_;

@@ -332,15 +332,18 @@ inline bool Keeper::flush(const std::string& why) {
 inline void Keeper::leave_mark(TimePoint now) {
     const bool owing = node_.with_journal(
         [](InvalidationJournal& journal) { return journal.depth() > 0 || journal.overflowed(); });
-    const bool due = owing ? !marked_ || now - marked_at_ >= detail::mark_renewal : marked_;
+    const bool due = owing ? now - marked_at_ >= detail::mark_renewal : marked_;
     if (!due || config_.mode == CacheMode::replicated) {
         return;
     }
     const std::string key = pending_mark(node_.id());
     const std::string_view seconds = owing ? detail::mark_seconds : "0";
-    if (ask_a_peer(resp({"EVAL", mark_script, "1", key, client_, seconds}), true)) {
-        marked_ = owing;
-        marked_at_ = now;
+    const bool told =
+        ask_a_peer(resp({"EVAL", mark_script, "1", key, client_, seconds}), true).has_value();
+    // One whose confirmation was lost may stand all the same, and is taken back too.
+    marked_ = owing || !told;
+    if (told) {
+        marked_at_ = owing ? now : TimePoint{};
     }
 }
 
