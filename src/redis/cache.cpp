@@ -362,6 +362,11 @@ Result<void> Cache::health_check(const CacheOptions& options) {
     const TimePoint until =
         time_after(Clock::now(), options.deadline.value_or(std::chrono::seconds{5}));
     const std::string ping = cache::resp({"PING"});
+    CallControl control;
+    for (std::uint64_t rings = nodes_.bell().rings(); nodes_.undecided() && Clock::now() < until;) {
+        nodes_.bell().wait(rings, until, control);
+        rings = nodes_.bell().rings();
+    }
     std::vector<cache::Answer> answers;
     for (const auto& node : nodes_.all()) {
         node->poke();
@@ -381,6 +386,14 @@ asio::awaitable<Result<void>> Cache::async_health_check(CacheOptions options) {
     const auto self = shared_from_this();
     const TimePoint until =
         time_after(Clock::now(), options.deadline.value_or(std::chrono::seconds{5}));
+    CallControl control;
+    for (std::uint64_t rings = nodes_.bell().rings(); nodes_.undecided() && Clock::now() < until;) {
+        const Woken why = co_await nodes_.bell().async_wait(rings, until, control);
+        if (why != Woken::notified) {
+            break;
+        }
+        rings = nodes_.bell().rings();
+    }
     std::vector<cache::Answer> answers;
     for (const auto& node : nodes_.all()) {
         node->poke();

@@ -53,8 +53,9 @@ HiredisLink::~HiredisLink() {
 }
 
 void HiredisLink::submit(std::uint64_t hash, std::string_view bytes,
-                         std::shared_ptr<cache::Command> command, TimePoint until, bool now) {
-    pipelines_[hash % pipelines_.size()]->submit(bytes, std::move(command), until, now);
+                         std::shared_ptr<cache::Command> command, TimePoint at, TimePoint until,
+                         bool now) {
+    pipelines_[hash % pipelines_.size()]->submit(bytes, std::move(command), at, until, now);
 }
 
 cache::Opened HiredisLink::take(TimePoint until, CallControl* control) {
@@ -124,8 +125,15 @@ void HiredisLink::trust(const std::string& run_id) {
             return;
         }
         trusted_ = run_id;
+        std::erase_if(idle_, [&](const std::unique_ptr<HiredisSession>& session) {
+            return session->identity().run_id != run_id;
+        });
     }
-    drop();
+    for (const std::shared_ptr<Pipeline>& pipeline : pipelines_) {
+        if (pipeline->run_id() != run_id) {
+            pipeline->drop();
+        }
+    }
 }
 
 void HiredisLink::drop() {

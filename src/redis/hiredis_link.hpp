@@ -39,7 +39,7 @@ public:
     ~HiredisLink() override;
 
     void submit(std::uint64_t hash, std::string_view bytes, std::shared_ptr<cache::Command> command,
-                TimePoint until, bool now) override;
+                TimePoint at, TimePoint until, bool now) override;
     [[nodiscard]] cache::Opened take(TimePoint until, CallControl* control) override;
     void give(std::unique_ptr<cache::Session> session) override;
     [[nodiscard]] cache::Opened open(TimePoint until, CallControl* control) override;

@@ -2,6 +2,7 @@
 #include "pipeline.hpp"
 
 #include "pipeline_hooks.hpp"
+#include <failover/engine/parked.hpp>
 
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
@@ -18,7 +19,10 @@ namespace {
 
 // Commands gathered before they are written without waiting for more: the server works on them
 // while the next ones are made.
-constexpr std::size_t write_after = 16;
+constexpr std::size_t write_after = 32;
+
+/// The pipeline whose answers this thread is handing out: it writes itself when it is done.
+thread_local const Pipeline* corked = nullptr;
 
 } // namespace
 
@@ -30,12 +34,11 @@ Pipeline::~Pipeline() {
     close();
 }
 
-void Pipeline::submit(std::string_view bytes, std::shared_ptr<cache::Command> command,
+void Pipeline::submit(std::string_view bytes, std::shared_ptr<cache::Command> command, TimePoint at,
                       TimePoint until, bool now) {
     Ends ends;
     {
         const std::lock_guard lock{mutex_};
-        const TimePoint at = Clock::now();
         if (state_ == State::closed) {
             Answer why = refusal(FaultKind::cancelled, make_error_code(Errc::not_running),
                                  "the cache was stopped");
@@ -51,7 +54,7 @@ void Pipeline::submit(std::string_view bytes, std::shared_ptr<cache::Command> co
             ++unflushed_;
             if (now || unflushed_ >= write_after) {
                 flush();
-            } else {
+            } else if (corked != this) {
                 post_flush();
             }
         } else {
@@ -151,10 +154,15 @@ void Pipeline::on_readable() {
         }
         follow();
     }
-    tell(ends);
+    corked = this;
+    {
+        const ResumeHere here;
+        tell(ends);
+    }
+    corked = nullptr;
     ends.clear();
-    const std::lock_guard lock{mutex_};
-    spare_.swap(ends);
+    // What was made of the answers goes out together.
+    flush_now(&ends);
 }
 
 void Pipeline::on_writable() {
@@ -283,16 +291,21 @@ void Pipeline::post_flush() {
     flush_posted_ = true;
     boost::asio::post(executor_, [weak = weak_from_this()] {
         if (const auto self = weak.lock()) {
-            self->flush_now();
+            self->flush_now(nullptr);
         }
     });
 }
 
-void Pipeline::flush_now() {
+/// `spare`: memory for a later turn; null: none, and it was posted.
+void Pipeline::flush_now(Ends* spare) {
     Ends ends;
     {
         const std::lock_guard lock{mutex_};
-        flush_posted_ = false;
+        if (spare != nullptr) {
+            spare_.swap(*spare);
+        } else {
+            flush_posted_ = false;
+        }
         flush();
         if (redis_ == nullptr && state_ != State::idle && state_ != State::closed) {
             fail(broken_, Clock::now(), ends);
@@ -310,6 +323,11 @@ void Pipeline::tell(Ends& ends) {
             ended.command->done(std::move(ended.answer));
         }
     }
+}
+
+std::string Pipeline::run_id() const {
+    const std::lock_guard lock{mutex_};
+    return state_ == State::ready ? identity_.run_id : std::string{};
 }
 
 bool Pipeline::connected() const {

@@ -70,13 +70,15 @@ public:
     Pipeline& operator=(const Pipeline&) = delete;
     ~Pipeline();
 
-    void submit(std::string_view bytes, std::shared_ptr<cache::Command> command, TimePoint until,
-                bool now);
+    void submit(std::string_view bytes, std::shared_ptr<cache::Command> command, TimePoint at,
+                TimePoint until, bool now);
     /// Closes it; it may connect again at once.
     void drop();
     /// For ever.
     void close();
 
+    /// Of the server process; empty: not connected.
+    [[nodiscard]] std::string run_id() const;
     [[nodiscard]] bool connected() const;
     [[nodiscard]] std::size_t pending() const;
 
@@ -123,7 +125,7 @@ private:
     void on_readable();
     void on_writable();
     void on_timer();
-    void flush_now();
+    void flush_now(Ends* spare);
     [[nodiscard]] bool epoch_is(std::uint64_t epoch) const;
     static void tell(Ends& ends);
 

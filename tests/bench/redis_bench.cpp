@@ -11,6 +11,9 @@
 #include <failover/cache.hpp>
 #include <failover/failover.hpp>
 
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+
 #include <algorithm>
 #include <charconv>
 #include <chrono>
@@ -93,6 +96,8 @@ public:
 
 private:
     asio::io_context io_{1};
+    // Between two PINGs the cache has nothing to do there.
+    asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
     FailoverManager manager_;
     FailoverCache cache_;
 };

@@ -196,13 +196,14 @@ private:
                    const Result<FailoverCache::Value>& result) {
         CacheLog::Read read{begin, Clock::now(), key, CacheLog::Seen::nothing, {}};
         end_call(read.begin, read.end);
-        if (!result) {
-            tally_.failed(result.error());
-        } else if (!*result) {
+        if (result && *result) {
+            worker.log.add(read, **result);
+            return;
+        }
+        if (result) {
             read.seen = CacheLog::Seen::nil;
         } else {
-            read.seen = read_cache_value(**result, key, read.stamp) ? CacheLog::Seen::value
-                                                                    : CacheLog::Seen::foreign;
+            tally_.failed(result.error());
         }
         worker.log.add(read);
     }

@@ -78,6 +78,10 @@ public:
     [[nodiscard]] std::size_t client() const noexcept { return client_; }
     [[nodiscard]] const std::vector<Write>& writes() const noexcept { return writes_; }
     [[nodiscard]] const std::vector<Read>& reads() const noexcept { return reads_; }
+    /// What a read with Seen::foreign returned; its stamp's number says which one it is.
+    [[nodiscard]] const std::string& foreign(const Read& read) const {
+        return foreign_.at(read.stamp.number);
+    }
     /// Of the write that begins next.
     [[nodiscard]] CacheStamp next_stamp() const noexcept {
         return {worker_, static_cast<std::uint32_t>(writes_.size())};
@@ -85,12 +89,24 @@ public:
 
     void add(const Write& write) { writes_.push_back(write); }
     void add(const Read& read) { reads_.push_back(read); }
+    /// The same for a read that returned `text`.
+    void add(Read read, std::string_view text) {
+        if (read_cache_value(text, read.key, read.stamp)) {
+            read.seen = Seen::value;
+        } else {
+            read.seen = Seen::foreign;
+            read.stamp = {worker_, static_cast<std::uint32_t>(foreign_.size())};
+            foreign_.emplace_back(text);
+        }
+        add(read);
+    }
 
 private:
     std::uint32_t worker_;
     std::size_t client_;
     std::vector<Write> writes_;
     std::vector<Read> reads_;
+    std::vector<std::string> foreign_;
 };
 
 } // namespace failover::test

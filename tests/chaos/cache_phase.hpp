@@ -13,11 +13,14 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <deque>
 #include <iterator>
+#include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,6 +42,8 @@ public:
         CacheTally::Report calls{};
         std::array<std::size_t, CacheHavoc::blow_kinds> counts{};
         std::size_t blows = 0;
+        /// Reads that failed although one server was in order.
+        std::size_t failed_without_need = 0;
         /// Blows after which a client did not see both servers up again in time.
         std::size_t not_recovered = 0;
         Quantiles gets{};
@@ -66,15 +71,20 @@ public:
         bool again = false;
         while (time > Duration{} ? Clock::now() < end : havoc_.blows() < kills) {
             const CacheHavoc::Blow blow = havoc_.strike(again);
+            if (blow == CacheHavoc::Blow::both) {
+                broken_since_ = havoc_.timeline().back().begin;
+            }
             again = blow != CacheHavoc::Blow::both && havoc_.hurries();
             if (!again && !await_settled(outcome, recoveries) &&
                 outcome.not_recovered >= most_not_recovered) {
                 std::printf("  given up\n");
                 break;
             }
-            std::printf("  %3zu %-44s %6.0f ms to recover, %zu calls so far\n", havoc_.blows(),
-                        havoc_.timeline().back().text.c_str(), again ? 0.0 : recoveries.back(),
-                        calls());
+            const std::string recovery =
+                again ? "not awaited"
+                      : "recovered in " + std::to_string(std::lround(recoveries.back())) + " ms";
+            std::printf("  %3zu %-44s %-20s %zu calls so far\n", havoc_.blows(),
+                        havoc_.timeline().back().text.c_str(), recovery.c_str(), calls());
             std::fflush(stdout);
             havoc_.rest();
         }
@@ -97,6 +107,7 @@ public:
         }
         outcome.counts = havoc_.counts();
         outcome.blows = havoc_.blows();
+        outcome.failed_without_need = failed_without_need();
         outcome.gets = quantiles_of(get_times());
         outcome.recoveries = quantiles_of(std::move(recoveries));
         outcome.longest_stall = stalls_.longest();
@@ -110,7 +121,14 @@ private:
         "rejoin: {after: 200ms, max_after: 200ms, warm_up: 300ms, quarantine: 1s}, "
         "health: {ping_interval: 50ms, ping_timeout: 50ms}";
     static constexpr std::chrono::seconds longest_recovery{15};
+    static constexpr std::chrono::milliseconds peace{100};
     static constexpr std::size_t most_not_recovered = 5;
+
+    /// When reads may fail: no server was in order.
+    struct Outage {
+        TimePoint begin;
+        TimePoint end;
+    };
 
     static double milliseconds(Duration time) {
         return std::chrono::duration<double, std::milli>(time).count();
@@ -118,13 +136,22 @@ private:
 
     bool await_settled(Outcome& outcome, std::vector<double>& recoveries) {
         const TimePoint begin = Clock::now();
+        // A blow that was short is noticed after its end: peace has to last for a while.
+        TimePoint since = begin;
         const bool settled = wait_until(
-            [this] {
-                return std::all_of(clients_.begin(), clients_.end(),
-                                   [](const CacheClient& client) { return client.settled(); });
+            [this, &since] {
+                const bool all =
+                    std::all_of(clients_.begin(), clients_.end(),
+                                [](const CacheClient& client) { return client.settled(); });
+                since = all ? since : Clock::now();
+                return all && Clock::now() - since >= peace;
             },
             longest_recovery);
-        recoveries.push_back(milliseconds(Clock::now() - begin));
+        recoveries.push_back(milliseconds(since - begin));
+        if (broken_since_) {
+            broken_.push_back({*broken_since_, Clock::now()});
+            broken_since_.reset();
+        }
         if (!settled) {
             ++outcome.not_recovered;
             show_clients();
@@ -160,16 +187,37 @@ private:
                                     .stamp = {}};
                 const RedisValue value = probe.command({"GET", cache_key(key)});
                 read.end = Clock::now();
-                if (!value.is_nil()) {
-                    read.seen = read_cache_value(value.text, key, read.stamp)
-                                    ? CacheLog::Seen::value
-                                    : CacheLog::Seen::foreign;
+                if (value.is_nil()) {
+                    log.add(read);
+                } else {
+                    log.add(read, value.text);
                 }
-                log.add(read);
             }
         }
     }
 
+    /// Shows after which blows they failed, too.
+    std::size_t failed_without_need() const {
+        std::map<std::size_t, std::size_t> by_blow;
+        std::size_t all = 0;
+        for (const CacheLog& log : logs_) {
+            for (const CacheLog::Read& read : log.reads()) {
+                if (read.seen == CacheLog::Seen::nothing && !in_outage(read)) {
+                    ++by_blow[blows_before(read.end)];
+                    ++all;
+                }
+            }
+        }
+        for (const auto& [blow, count] : by_blow) {
+            std::printf("  %zu reads failed needlessly after blow %zu\n", count, blow);
+        }
+        return all;
+    }
+    bool in_outage(const CacheLog::Read& read) const {
+        return std::any_of(broken_.begin(), broken_.end(), [&](const Outage& outage) {
+            return read.begin <= outage.end && read.end >= outage.begin;
+        });
+    }
     std::vector<double> get_times() const {
         std::vector<double> times;
         for (const CacheLog& log : logs_) {
@@ -216,6 +264,9 @@ private:
                     names[static_cast<std::size_t>(offence.kind)], reader.c_str(),
                     cache_key(read.key).c_str(), read.stamp.worker, read.stamp.number,
                     when(read.begin), when(read.end));
+        if (read.seen == CacheLog::Seen::foreign) {
+            std::printf("    it says %.200s\n", logs_[read.stamp.worker].foreign(read).c_str());
+        }
         if (offence.source) {
             show("written", *offence.source);
         }
@@ -229,13 +280,17 @@ private:
         std::printf("    %s by a %s at %.1f to %.1f ms, %s\n", what, write.deletes ? "del" : "set",
                     when(write.begin), when(write.end), told[static_cast<std::size_t>(write.told)]);
     }
+    std::size_t blows_before(TimePoint time) const {
+        const std::vector<CacheHavoc::Entry>& all = havoc_.timeline();
+        const auto after = std::upper_bound(
+            all.begin(), all.end(), time,
+            [](TimePoint when, const CacheHavoc::Entry& entry) { return when < entry.begin; });
+        return static_cast<std::size_t>(after - all.begin());
+    }
     /// The last blows before `time`.
     void show_blows(TimePoint time) const {
         const std::vector<CacheHavoc::Entry>& all = havoc_.timeline();
-        std::size_t after = 0;
-        while (after < all.size() && all[after].begin <= time) {
-            ++after;
-        }
+        const std::size_t after = blows_before(time);
         for (std::size_t i = after - std::min<std::size_t>(after, 3); i < after; ++i) {
             std::printf("    blow %zu at %.1f to %.1f ms: %s\n", i + 1, when(all[i].begin),
                         when(all[i].end), all[i].text.c_str());
@@ -248,6 +303,8 @@ private:
     CacheHavoc havoc_;
     CacheTally tally_;
     std::deque<CacheLog> logs_;
+    std::optional<TimePoint> broken_since_ = Clock::now();
+    std::vector<Outage> broken_;
     std::deque<CacheClient> clients_; // end before what they use
 };
 

@@ -8,9 +8,11 @@ prefix=$3
 
 rm -rf "$prefix"
 targets=(failover_http)
-if grep -q '^FAILOVER_WITH_POSTGRES:BOOL=ON' "$build_dir/CMakeCache.txt"; then
-    targets+=(failover_postgres)
-fi
+for component in postgres redis; do
+    if grep -q "^FAILOVER_WITH_${component^^}:BOOL=ON" "$build_dir/CMakeCache.txt"; then
+        targets+=("failover_$component")
+    fi
+done
 "$cmake" --build "$build_dir" --target "${targets[@]}"
 "$cmake" --install "$build_dir" --prefix "$prefix" >/dev/null
 

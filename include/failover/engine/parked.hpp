@@ -9,11 +9,13 @@
 #include <boost/asio/execution/outstanding_work.hpp>
 #include <boost/asio/execution/relationship.hpp>
 #include <boost/asio/execution_context.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
 #include <boost/asio/query.hpp>
 
 #include <cstddef>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -115,6 +117,34 @@ private:
     std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 
+/// While one exists, coroutines of the io_context that this thread runs are resumed at once rather
+/// than by way of its queue: a batch of answers costs no more than what is done with them. For a
+/// while only, as others wait meanwhile.
+class ResumeHere {
+public:
+    ResumeHere() noexcept { left() = most; }
+    ResumeHere(const ResumeHere&) = delete;
+    ResumeHere& operator=(const ResumeHere&) = delete;
+    ~ResumeHere() { left() = 0; }
+
+    /// Takes one turn.
+    static bool allowed() noexcept {
+        unsigned& turns = left();
+        if (turns == 0) {
+            return false;
+        }
+        --turns;
+        return true;
+    }
+
+private:
+    static constexpr unsigned most = 128;
+    static unsigned& left() noexcept {
+        thread_local unsigned turns = 0;
+        return turns;
+    }
+};
+
 /// One suspended coroutine that any thread may resume, once; also before it is suspended. It is
 /// resumed through its executor, never inside resume(). A base class of what is shared by both
 /// sides.
@@ -127,9 +157,22 @@ public:
     virtual ~Parked() = default;
 
     void resume() noexcept {
-        const std::lock_guard lock{lot_->mutex};
+        // The coroutine may be the last owner of this, of which `waiter` is a part.
+        const std::shared_ptr<Parked> self = shared_from_this();
+        const std::shared_ptr<ParkingLot::State> lot = lot_;
+        std::unique_lock lock{lot->mutex};
         resumed_ = true;
-        wake();
+        if (!leave(*lot)) {
+            return;
+        }
+        const Taken waiter{std::exchange(waiter_, nullptr)};
+        if (ResumeHere::allowed() && waiter->runs_here()) {
+            // This thread runs the context, so nobody is destroying it.
+            lock.unlock();
+            waiter->run();
+        } else {
+            waiter->post();
+        }
     }
     /// Was it resume() that woke it?
     [[nodiscard]] bool resumed() const noexcept {
@@ -150,6 +193,8 @@ private:
         Waiter& operator=(const Waiter&) = delete;
         virtual ~Waiter() = default;
         virtual void post() = 0;
+        [[nodiscard]] virtual bool runs_here() const noexcept = 0;
+        virtual void run() noexcept = 0;
     };
     struct Destroy {
         void operator()(Waiter* waiter) const noexcept { waiter->~Waiter(); }
@@ -166,6 +211,24 @@ private:
             asio::prefer(executor, asio::execution::relationship.continuation,
                          asio::execution::blocking.never)
                 .execute(std::move(handler));
+        }
+        bool runs_here() const noexcept override {
+            using Here = asio::io_context::executor_type;
+            const auto here = asio::get_associated_executor(handler);
+            const Here* const context = here.template target<Here>();
+            return context != nullptr && context->running_in_this_thread();
+        }
+        void run() noexcept override {
+            // By value: the coroutine may be the end of this object.
+            Handler moved{std::move(handler)};
+            const auto on = executor;
+            try {
+                moved();
+            } catch (...) {
+                // A completion handler of the user's threw: that is for whoever runs the context.
+                asio::post(on,
+                           [thrown = std::current_exception()] { std::rethrow_exception(thrown); });
+            }
         }
         Handler handler;
         std::decay_t<decltype(asio::prefer(

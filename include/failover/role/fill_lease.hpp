@@ -38,8 +38,7 @@ namespace failover {
 /// What acquire_script puts in the place of the value.
 [[nodiscard]] std::string lease_value(std::uint64_t token, std::string_view version);
 
-/// Key of the lease of those that load anew a value which is still served. Whoever deletes or sets
-/// the key deletes this one too.
+/// Key of the lease of those that load anew a value which is still served.
 [[nodiscard]] std::string refresh_key(std::string_view key);
 
 /// Reads the value or takes the lease.
@@ -50,7 +49,8 @@ inline constexpr const char* acquire_script = detail::acquire_lua;
 
 /// Takes the lease for loading anew a value that goes on being served.
 ///     KEYS[1] key, KEYS[2] refresh_key(key); ARGV[1] token, ARGV[2] lease
-/// 1: taken. 0: somebody else holds it, or the key holds no value.
+/// When the value expires, in milliseconds by the server's clock: taken. 0: somebody else holds it,
+/// or the key holds no value that expires.
 inline constexpr const char* refresh_script = detail::refresh_lua;
 
 /// Stores what the holder of a lease has loaded.
@@ -61,8 +61,9 @@ inline constexpr const char* fill_script = detail::fill_lua;
 
 /// Stores what was loaded anew, and gives the lease back.
 ///     KEYS[1] key, KEYS[2] refresh_key(key); ARGV[1] token, ARGV[2] value, ARGV[3] life or 0,
-///     ARGV[4] the value that was served
-/// 1: stored. 0: the lease is not this token's, or the key does not hold that value any more.
+///     ARGV[4] the value that was served, ARGV[5] what refresh_script answered
+/// 1: stored. 0: the lease is not this token's, or the key does not hold that value any more; one
+/// that was set again to the same bytes expires at another time.
 inline constexpr const char* refresh_fill_script = detail::refresh_fill_lua;
 
 /// Stores what was copied from another node: fill_script without a version.

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The names programs outside this tree rely on: each is used once, the way its page shows it.
 #include <failover/failover.hpp>
+#ifdef WITH_CACHE
+#include <failover/cache.hpp>
+#endif
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -121,6 +124,18 @@ asio::awaitable<void> async_calls(failover::FailoverClient client) {
     }
 }
 
+#ifdef WITH_CACHE
+void cache_of_nobody() {
+    failover::FailoverManager manager{failover::parse_config(
+        "cache: {providers: {redis: {primary: {url: \"redis://127.0.0.1:1\"}}}}")};
+    const failover::FailoverCache cache{manager};
+    const failover::Result<failover::FailoverCache::Value> value = cache.try_get("key");
+    expect(!value && value.error() == failover::Condition::not_sent, "no node, nothing sent");
+    const failover::CacheTopology topology = cache.topology();
+    expect(topology.reads.empty() && topology.nodes.size() == 1, "its one node is not fit");
+}
+#endif
+
 void on_the_users_executor() {
     asio::io_context io;
     failover::FailoverManager manager{io.get_executor(), failover::parse_config(config_text)};
@@ -149,5 +164,8 @@ int main() {
     control(manager);
     manager.stop();
     on_the_users_executor();
+#ifdef WITH_CACHE
+    cache_of_nobody();
+#endif
     return failures == 0 ? 0 : 1;
 }

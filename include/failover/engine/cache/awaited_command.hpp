@@ -20,7 +20,7 @@
 namespace failover::cache {
 
 /// A read that a coroutine waits for.
-class AwaitedCommand final : public Command, public Parked {
+class AwaitedCommand : public Command, public Parked {
 public:
     using Parked::Parked;
 

@@ -45,7 +45,7 @@ public:
             const auto mutation = std::make_shared<Mutation>(join, *node, work_.keys,
                                                              is_target(*node), work_.everything);
             if (is_target(*node) && node->reachable() && !work_.others.empty()) {
-                node->link().submit(work_.hash, work_.others, mutation, until, false);
+                node->link().submit(work_.hash, work_.others, mutation, Clock::now(), until, false);
             } else {
                 Answer skipped;
                 skipped.fault = FaultKind::cancelled;

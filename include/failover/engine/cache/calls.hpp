@@ -8,6 +8,7 @@
 #include <failover/config/cache_config.hpp>
 #include <failover/engine/cache/attempts.hpp>
 #include <failover/engine/cache/nodes.hpp>
+#include <failover/engine/cache/read_call.hpp>
 #include <failover/engine/cache/work.hpp>
 #include <failover/engine/call_registry.hpp>
 #include <failover/engine/sync_contexts.hpp>
@@ -56,6 +57,15 @@ public:
     [[nodiscard]] Result<Reply> run(Work work, const CacheOptions& options);
     asio::awaitable<Result<Reply>> async_run(Work work, CacheOptions options);
 
+    /// Begins a get(); to be waited for when it has a node().
+    [[nodiscard]] std::shared_ptr<ReadCall> begin_get(const asio::any_io_executor& executor,
+                                                      std::shared_ptr<const void> keep,
+                                                      std::string key, const CacheOptions& options);
+    /// The value it came to; none: end_get_slowly() goes on.
+    [[nodiscard]] std::optional<Reply> end_get(ReadCall& call, Answer& answer);
+    asio::awaitable<Result<Reply>> end_get_slowly(std::shared_ptr<ReadCall> call, Answer answer,
+                                                  CacheOptions options);
+
     /// Runs a coroutine on the calling thread.
     template <class T>
     [[nodiscard]] Result<T> block_on(asio::awaitable<Result<T>> work);
@@ -74,7 +84,8 @@ public:
     void tell(Node& node, std::uint64_t hash, const std::string& bytes);
 
 private:
-    [[nodiscard]] CallPlan plan(const Work& work, const CacheOptions& options) const;
+    [[nodiscard]] CallPlan plan(CommandClass kind, const CacheOptions& options,
+                                TimePoint start) const;
     [[nodiscard]] CallBudgets budgets() noexcept { return {retries_, hedges_}; }
     [[nodiscard]] WriteAck ack_of(const CacheOptions& options) const noexcept;
     [[nodiscard]] CacheReads reads_of(const CacheOptions& options) const noexcept;

@@ -87,9 +87,10 @@ public:
 
     /// Sends on the pipelined connection that `hash` selects: equal hashes keep their order.
     /// `now`: written by the calling thread; else together with what others send at this moment.
-    /// Waits for a connection being made; `until` is when the command expires.
+    /// Waits for a connection being made; `at` is now, `until` when the command expires.
     virtual void submit(std::uint64_t hash, std::string_view bytes,
-                        std::shared_ptr<Command> command, TimePoint until, bool now) = 0;
+                        std::shared_ptr<Command> command, TimePoint at, TimePoint until,
+                        bool now) = 0;
     /// A session for blocking use, perhaps a new one.
     /// Blocks     until `until` at most.
     [[nodiscard]] virtual Opened take(TimePoint until, CallControl* control) = 0;

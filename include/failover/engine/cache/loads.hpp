@@ -66,6 +66,10 @@ private:
         enum class Kind { value, refreshing, leased, taken, nobody } kind = Kind::nobody;
         std::string value{};
         Node* node = nullptr;
+        /// Bit i: the lease was taken at node i as well.
+        std::uint64_t others = 0;
+        /// Of a value that is loaded anew: when it expires, by the server's clock.
+        std::int64_t expiry = 0;
     };
 
     asio::awaitable<Result<std::string>> lead(const Plan* plan, Flight* flight, Loader loader,
@@ -74,13 +78,15 @@ private:
     asio::awaitable<Result<Reply>> read(const Plan* plan, std::string bytes);
     asio::awaitable<bool> is_old(const Plan* plan);
     asio::awaitable<Look> look_at(const Plan* plan);
+    asio::awaitable<std::uint64_t> lease_others(const Plan* plan, const Node* lead,
+                                                std::string lease);
     asio::awaitable<Result<std::string>> load_and_fill(const Plan* plan, Flight* flight, Node* node,
-                                                       Loader loader);
+                                                       std::uint64_t others, Loader loader);
     asio::awaitable<Result<std::string>> refresh(const Plan* plan, Node* node, Loader loader,
-                                                 std::string old);
+                                                 std::string old, std::int64_t expiry);
     asio::awaitable<Result<std::string>> load_unaided(const Plan* plan, Loader loader,
                                                       CallControl* control);
-    void tell_others(const Plan& plan, const Node& node, const std::string& bytes);
+    void tell_others(const Plan& plan, std::uint64_t others, const std::string& bytes);
     void leave(const std::string& key, const std::shared_ptr<Flight>& flight);
     [[nodiscard]] std::string life_text(const Plan& plan) const;
     [[nodiscard]] std::chrono::milliseconds spread(std::chrono::milliseconds ttl, double jitter);

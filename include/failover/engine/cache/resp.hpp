@@ -38,6 +38,9 @@ void append_words(std::string& out, const Words& words) {
 } // namespace detail
 
 /// A command as the Redis protocol (RESP) has it: an array of bulk strings, of any bytes.
+inline void append_resp(std::string& out, std::initializer_list<std::string_view> words) {
+    detail::append_words(out, words);
+}
 [[nodiscard]] inline std::string resp(std::initializer_list<std::string_view> words) {
     std::string out;
     detail::append_words(out, words);

@@ -45,6 +45,13 @@ struct Work {
     return work;
 }
 
+[[nodiscard]] inline Work get_work(std::string key) {
+    std::string bytes = resp({"GET", key});
+    Work work = read_work(std::move(key), std::move(bytes));
+    work.copies = true;
+    return work;
+}
+
 [[nodiscard]] inline Work write_work(std::string key, std::string bytes) {
     Work work = read_work(std::move(key), std::move(bytes));
     work.kind = CommandClass::idempotent;

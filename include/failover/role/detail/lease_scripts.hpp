@@ -29,8 +29,12 @@ return {2}
 inline constexpr const char* refresh_lua = R"lua(
 local v = redis.call('GET', KEYS[1])
 if not v or string.sub(v, 1, 6) == '\0fo:l:' or string.sub(v, 1, 6) == '\0fo:t:' then return 0 end
-if redis.call('GET', KEYS[2]) == ARGV[1] then return 1 end
-if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
+local left = redis.call('PTTL', KEYS[1])
+if left < 0 then return 0 end
+local time = redis.call('TIME')
+local expiry = time[1] * 1000 + math.floor(time[2] / 1000) + left
+if redis.call('GET', KEYS[2]) == ARGV[1] then return expiry end
+if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then return expiry end
 return 0
 )lua";
 
@@ -56,6 +60,9 @@ inline constexpr const char* refresh_fill_lua = R"lua(
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[2])
 if redis.call('GET', KEYS[1]) ~= ARGV[4] then return 0 end
+local time = redis.call('TIME')
+local expiry = time[1] * 1000 + math.floor(time[2] / 1000) + redis.call('PTTL', KEYS[1])
+if math.abs(expiry - ARGV[5]) > 2 then return 0 end
 if ARGV[3] == '0' then
   redis.call('SET', KEYS[1], ARGV[2])
 else

@@ -51,15 +51,15 @@ inline Failure Calls::fail(Errc what, std::string detail) {
     return failure;
 }
 
-inline CallPlan Calls::plan(const Work& work, const CacheOptions& options) const {
+inline CallPlan Calls::plan(CommandClass kind, const CacheOptions& options, TimePoint start) const {
     CallPlan plan;
-    plan.start = Clock::now();
+    plan.start = start;
     plan.deadline = time_after(plan.start, options.deadline.value_or(parts_.config.timeout));
     plan.attempt_timeout = options.operation_timeout.value_or(parts_.config.operation_timeout);
     plan.max_retries = !parts_.config.enabled ? 0U
                        : options.max_retries  ? *options.max_retries
                                               : parts_.config.max_retries;
-    plan.idempotent = work.kind != CommandClass::once;
+    plan.idempotent = kind != CommandClass::once;
     plan.backoff = {.base = std::chrono::milliseconds{5}, .max = std::chrono::milliseconds{100}};
     plan.retry_interval = std::chrono::milliseconds{100};
     return plan;
@@ -80,34 +80,64 @@ inline asio::awaitable<Result<Reply>> Calls::async_run(Work work, CacheOptions o
     if (!entry.open()) {
         co_return fail(Errc::not_running, "the manager was stopped");
     }
-    const CallPlan whole = plan(work, options);
-    std::unique_ptr<Attempts> attempts;
-    Attempts::Step step = Attempts::Step::go;
-    // Most calls are one read at a node that is well: it costs one coroutine and no attempts.
-    Node* const node = work.kind == CommandClass::read
-                           ? parts_.nodes.reader(work.key, work.hash, 0, reads_of(options))
-                           : nullptr;
-    if (node != nullptr && node->state() != CacheNodeState::warming) {
-        const asio::any_io_executor executor = co_await asio::this_coro::executor;
-        const auto command = AwaitedCommand::make(executor);
-        const TimePoint until = std::min(whole.deadline, whole.start + whole.attempt_timeout);
-        node->link().submit(work.hash, work.bytes, command, until, false);
-        co_await command->async_wait(asio::use_awaitable);
-        Answer answer = command->take();
-        if (answer.good()) {
-            node->succeeded();
-            co_return shown(std::move(answer.reply));
-        }
-        attempts = std::make_unique<Attempts>(whole, budgets(), work.kind);
-        static_cast<void>(attempts->begin(*node, whole.start));
-        heed(*node, answer, work.kind);
-        step = attempts->failed(answer, Clock::now());
-    } else {
-        attempts = std::make_unique<Attempts>(whole, budgets(), work.kind);
-    }
+    auto attempts =
+        std::make_unique<Attempts>(plan(work.kind, options, Clock::now()), budgets(), work.kind);
     auto shared = std::make_shared<Work>(std::move(work));
     co_return co_await go_on(std::move(shared), std::move(options), std::move(attempts),
-                             &entry.control(), step);
+                             &entry.control(), Attempts::Step::go);
+}
+
+inline std::shared_ptr<ReadCall> Calls::begin_get(const asio::any_io_executor& executor,
+                                                  std::shared_ptr<const void> keep, std::string key,
+                                                  const CacheOptions& options) {
+    const std::uint64_t hash = hash_key(key);
+    auto call = ReadCall::make(executor, std::move(keep), *parts_.registry, std::move(key), hash);
+    Node* const node = call->entry().open()
+                           ? parts_.nodes.reader(call->key(), hash, 0, reads_of(options))
+                           : nullptr;
+    if (node != nullptr && node->state() != CacheNodeState::warming) {
+        call->sent_to(*node);
+        thread_local std::string bytes;
+        bytes.clear();
+        append_resp(bytes, {"GET", call->key()});
+        const Duration limit = options.operation_timeout.value_or(parts_.config.operation_timeout);
+        const TimePoint until = options.deadline
+                                    ? std::min(time_after(call->start(), *options.deadline),
+                                               time_after(call->start(), limit))
+                                    : time_after(call->start(), limit);
+        node->link().submit(hash, bytes, call, call->start(), until, false);
+    }
+    return call;
+}
+
+inline std::optional<Reply> Calls::end_get(ReadCall& call, Answer& answer) {
+    if (call.node() == nullptr) {
+        return std::nullopt;
+    }
+    answer = call.take();
+    if (!answer.good()) {
+        return std::nullopt;
+    }
+    call.node()->succeeded();
+    return shown(std::move(answer.reply));
+}
+
+inline asio::awaitable<Result<Reply>> Calls::end_get_slowly(std::shared_ptr<ReadCall> call,
+                                                            Answer answer, CacheOptions options) {
+    if (!call->entry().open()) {
+        co_return fail(Errc::not_running, "the manager was stopped");
+    }
+    auto work = std::make_shared<Work>(get_work(call->key()));
+    auto attempts =
+        std::make_unique<Attempts>(plan(work->kind, options, call->start()), budgets(), work->kind);
+    Attempts::Step step = Attempts::Step::go;
+    if (Node* const node = call->node()) {
+        static_cast<void>(attempts->begin(*node, call->start()));
+        heed(*node, answer, work->kind);
+        step = attempts->failed(answer, Clock::now());
+    }
+    co_return co_await go_on(std::move(work), std::move(options), std::move(attempts),
+                             &call->entry().control(), step);
 }
 
 /// The attempts that are left of a call.
@@ -187,21 +217,22 @@ inline asio::awaitable<Answer> Calls::ask(Node& node, std::uint64_t hash, std::s
                                           TimePoint until) {
     const asio::any_io_executor executor = co_await asio::this_coro::executor;
     const auto command = AwaitedCommand::make(executor);
-    node.link().submit(hash, bytes, command, until, false);
+    node.link().submit(hash, bytes, command, Clock::now(), until, false);
     co_await command->async_wait(asio::use_awaitable);
     co_return command->take();
 }
 
 inline void Calls::tell(Node& node, std::uint64_t hash, const std::string& bytes) {
-    node.link().submit(hash, bytes, std::make_shared<detail::Forgotten>(),
-                       Clock::now() + parts_.config.operation_timeout, false);
+    const TimePoint now = Clock::now();
+    node.link().submit(hash, bytes, std::make_shared<detail::Forgotten>(), now,
+                       now + parts_.config.operation_timeout, false);
 }
 
 inline asio::awaitable<Answer> Calls::read_attempt(std::shared_ptr<Work> work, Node* node,
                                                    TimePoint until) {
     const asio::any_io_executor executor = co_await asio::this_coro::executor;
     const auto command = AwaitedCommand::make(executor);
-    node->link().submit(work->hash, work->bytes, command, until, false);
+    node->link().submit(work->hash, work->bytes, command, Clock::now(), until, false);
     co_await command->async_wait(asio::use_awaitable);
     Answer answer = command->take();
     if (answer.good()) {
@@ -295,7 +326,7 @@ inline asio::awaitable<Answer> Calls::write_attempt(std::shared_ptr<Work> work, 
         const std::lock_guard lock{order_of(work->hash)};
         lead->link().submit(work->hash, bytes_for(*work, *lead),
                             std::make_shared<Mutation>(join, *lead, work->keys, false, false),
-                            until, false);
+                            Clock::now(), until, false);
         send_to_others(*work, *lead, join, until, true, false);
     }
     if (gutters(*lead)) {

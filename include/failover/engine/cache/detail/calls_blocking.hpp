@@ -24,7 +24,7 @@ inline Result<Reply> Calls::run(Work work, const CacheOptions& options) {
     using Step = Attempts::Step;
     const bool reads = work.kind == CommandClass::read;
     const WriteAck ack = ack_of(options);
-    Attempts attempts{plan(work, options), budgets(), work.kind};
+    Attempts attempts{plan(work.kind, options, Clock::now()), budgets(), work.kind};
     Step step = Step::go;
     Node* const node = reads ? parts_.nodes.reader(work.key, work.hash, 0, reads_of(options))
                              : parts_.nodes.lead(work.hash, 0);

@@ -65,8 +65,8 @@ inline void Calls::send_to_others(const Work& work, Node& lead,
             node->begin(key, ordered);
         }
         node->link().submit(work.hash, work.bytes,
-                            std::make_shared<Mutation>(join, *node, work.keys, true, false), until,
-                            now);
+                            std::make_shared<Mutation>(join, *node, work.keys, true, false),
+                            Clock::now(), until, now);
     }
 }
 

@@ -244,6 +244,11 @@ inline bool Keeper::make_trusted() {
             }
         }
     }
+    if (run.empty()) {
+        misconfigured(
+            "INFO is not permitted to this user: a restart of the server with old data "
+            "would not be noticed");
+    }
     known_run_ = run;
     trusted_ = true;
     node_.link().trust(run);

@@ -190,10 +190,12 @@ inline asio::awaitable<Result<std::string>> Loads::lead(const Plan* plan, Flight
                 calls_.meter().load(CacheMeter::Load::hit);
                 co_return std::move(look.value);
             case Look::Kind::leased:
-                co_return co_await load_and_fill(plan, flight, look.node, std::move(loader));
+                co_return co_await load_and_fill(plan, flight, look.node, look.others,
+                                                 std::move(loader));
             case Look::Kind::refreshing: {
                 std::string old = std::move(look.value);
-                co_return co_await refresh(plan, look.node, std::move(loader), std::move(old));
+                co_return co_await refresh(plan, look.node, std::move(loader), std::move(old),
+                                           look.expiry);
             }
             case Look::Kind::nobody:
                 co_return co_await load_unaided(plan, std::move(loader), control);
@@ -231,11 +233,11 @@ inline asio::awaitable<Loads::Look> Loads::look_at(const Plan* plan) {
         }
         const std::vector<Reply>& parts = answer.reply.elements();
         if (parts[0].integer() == 2) {
+            Look leased{Look::Kind::leased, {}, node};
             if (config.mode == CacheMode::dual) {
-                tell_others(*plan, *node,
-                            resp({"EVAL", acquire_script, "1", plan->key, plan->token, lease}));
+                leased.others = co_await lease_others(plan, node, lease);
             }
-            co_return Look{Look::Kind::leased, {}, node};
+            co_return leased;
         }
         if (parts[0].integer() == 0) {
             co_return Look{Look::Kind::taken, {}, node};
@@ -248,8 +250,9 @@ inline asio::awaitable<Loads::Look> Loads::look_at(const Plan* plan) {
             command = resp({"EVAL", refresh_script, "2", plan->key, refresh_key(plan->key),
                             plan->token, lease});
             const Answer ours = co_await calls_.ask(*node, plan->hash, std::move(command), until);
-            if (ours.good() && ours.reply.integer() == 1) {
-                co_return Look{Look::Kind::refreshing, std::move(value), node};
+            if (ours.good() && ours.reply.integer() > 0) {
+                co_return Look{Look::Kind::refreshing, std::move(value), node, 0,
+                               ours.reply.integer()};
             }
             calls_.meter().load(CacheMeter::Load::stale);
         }
@@ -258,13 +261,35 @@ inline asio::awaitable<Loads::Look> Loads::look_at(const Plan* plan) {
     co_return Look{};
 }
 
+/// Leases at the other nodes, before anything is loaded: what deletes the key there after that ends
+/// them, and what deleted it before has changed the database before it is read. The nodes where one
+/// was taken.
+inline asio::awaitable<std::uint64_t> Loads::lease_others(const Plan* plan, const Node* lead,
+                                                          std::string lease) {
+    std::uint64_t leased = 0;
+    for (const auto& other : calls_.nodes().all()) {
+        if (other.get() == lead || !other->fit()) {
+            continue;
+        }
+        std::string command = resp({"EVAL", acquire_script, "1", plan->key, plan->token, lease});
+        const TimePoint until = Clock::now() + calls_.config().operation_timeout;
+        const Answer answer = co_await calls_.ask(*other, plan->hash, std::move(command), until);
+        if (answer.good() && !answer.reply.elements().empty() &&
+            answer.reply.elements()[0].integer() == 2) {
+            leased |= std::uint64_t{1} << other->index();
+        }
+    }
+    co_return leased;
+}
+
 inline asio::awaitable<Result<std::string>> Loads::load_and_fill(const Plan* plan, Flight* flight,
-                                                                 Node* node, Loader loader) {
+                                                                 Node* node, std::uint64_t others,
+                                                                 Loader loader) {
     detail::Tried tried = co_await detail::try_loader(std::move(loader));
     if (tried.thrown) {
         const std::string release = resp({"EVAL", release_script, "1", plan->key, plan->token});
         calls_.tell(*node, plan->hash, release);
-        tell_others(*plan, *node, release);
+        tell_others(*plan, others, release);
         std::rethrow_exception(tried.thrown);
     }
     {
@@ -278,10 +303,11 @@ inline asio::awaitable<Result<std::string>> Loads::load_and_fill(const Plan* pla
     const TimePoint until = Clock::now() + calls_.config().operation_timeout;
     const Answer stored = co_await calls_.ask(*node, plan->hash, std::move(command), until);
     Mutation::report(*node, stored);
-    if (calls_.config().mode == CacheMode::dual) {
-        tell_others(*plan, *node, fill);
-    }
-    if (stored.good() && stored.reply.integer() == 1) {
+    const bool done = stored.good() && stored.reply.integer() == 1;
+    // Where this one was refused the value is of no use to the others either.
+    tell_others(*plan, others,
+                done ? fill : resp({"EVAL", release_script, "1", plan->key, plan->token}));
+    if (done) {
         const std::lock_guard lock{mutex_};
         flight->value = tried.loaded->value;
         calls_.meter().load(CacheMeter::Load::loaded);
@@ -293,14 +319,15 @@ inline asio::awaitable<Result<std::string>> Loads::load_and_fill(const Plan* pla
 
 /// Loads anew what is still served to the others meanwhile; they get the old value.
 inline asio::awaitable<Result<std::string>> Loads::refresh(const Plan* plan, Node* node,
-                                                           Loader loader, std::string old) {
+                                                           Loader loader, std::string old,
+                                                           std::int64_t expiry) {
     detail::Tried tried = co_await detail::try_loader(std::move(loader));
     if (tried.thrown) {
         std::rethrow_exception(tried.thrown);
     }
     const std::string fill =
         resp({"EVAL", refresh_fill_script, "2", plan->key, refresh_key(plan->key), plan->token,
-              tried.loaded->value, life_text(*plan), old});
+              tried.loaded->value, life_text(*plan), old, std::to_string(expiry)});
     std::string command = fill;
     const TimePoint until = Clock::now() + calls_.config().operation_timeout;
     const Answer stored = co_await calls_.ask(*node, plan->hash, std::move(command), until);
@@ -356,9 +383,9 @@ inline asio::awaitable<Result<std::string>> Loads::load_unaided(const Plan* plan
     co_return std::move(loaded.value);
 }
 
-inline void Loads::tell_others(const Plan& plan, const Node& node, const std::string& bytes) {
+inline void Loads::tell_others(const Plan& plan, std::uint64_t others, const std::string& bytes) {
     for (const auto& other : calls_.nodes().all()) {
-        if (other.get() != &node && other->reachable()) {
+        if ((others >> other->index() & 1U) != 0) {
             calls_.tell(*other, plan.hash, bytes);
         }
     }
