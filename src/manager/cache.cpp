@@ -107,8 +107,10 @@ Result<std::string> FailoverCache::load(std::string key, Milliseconds ttl, const
         return Calls::fail(Errc::would_deadlock, "use the async_ form");
     }
     const Counted counted{cache_->meter(), Verb::load};
-    Result<std::string> value = cache_->calls().block_on(cache_->loads().run(
-        std::move(key), ttl, [&loader] { return now(&loader); }, options));
+    Result<std::string> value = cache_->calls().block_on(
+        cache_->loads().run(
+            std::move(key), ttl, [&loader] { return now(&loader); }, options),
+        TimePoint::max());
     counted.ended(value);
     return value;
 }

@@ -120,6 +120,14 @@ inline Checked check(const std::vector<std::string>& args) {
     if (args.empty() || args.front().empty()) {
         return {{}, Calls::fail(Errc::invalid_request, "a command has a name")};
     }
+    const std::string& name = args.front();
+    const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '.' || c == '_' || c == '-' || c == '|';
+    });
+    if (!plain || name == "pmonitor" || name == "PMONITOR") {
+        return {{}, Calls::fail(Errc::invalid_request, "no command has the name " + escaped(name))};
+    }
     const CommandTraits traits = traits_of(args);
     if (traits.kind == CommandClass::refused) {
         return {

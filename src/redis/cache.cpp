@@ -159,6 +159,9 @@ void Cache::make_nodes(const AttachmentParts& parts) {
             [this](Node& node, const NodeTransition& change) { on_change(node, change); },
             Clock::now()));
         nodes_.all().back()->count_in(meter_);
+        if (config_.mode == CacheMode::replicated) {
+            nodes_.all().back()->keep_no_journal();
+        }
     }
     if (!issues.empty()) {
         throw ConfigError{std::move(issues)};
@@ -413,7 +416,9 @@ Result<void> Cache::judge(const std::vector<cache::Answer>& answers) const {
         const Node& node = *nodes_.all()[i];
         const std::string problem = answer.good()       ? node.status(Clock::now()).problem
                                     : answer.is_error() ? escaped(answer.reply.text())
-                                                        : answer.cause.message();
+                                    : answer.text.empty()
+                                        ? answer.cause.message()
+                                        : answer.cause.message() + ": " + escaped(answer.text);
         if (answer.good() && node.fit()) {
             any = true;
         } else {

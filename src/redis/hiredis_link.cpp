@@ -12,11 +12,7 @@
 namespace failover::redis {
 namespace {
 
-/// An idle session older than this is looked at before it is used: a server that restarted closed
-/// it.
-constexpr Duration surely_alive = std::chrono::milliseconds{5};
-
-/// More zombies than this are told by the oldest of them: what they may do is the same.
+/// More zombies than this are told as one.
 constexpr std::size_t most_zombies = 1024;
 
 cache::Opened refused(FaultKind fault, error_code cause, std::string text) {
@@ -69,7 +65,7 @@ cache::Opened HiredisLink::take(TimePoint until, CallControl* control) {
             if (!idle_.empty()) {
                 std::unique_ptr<HiredisSession> session = std::move(idle_.back());
                 idle_.pop_back();
-                if (Clock::now() - session->used() > surely_alive && !session->quiet()) {
+                if (!session->quiet()) { // a server that restarted closed it
                     continue;
                 }
                 ++out_;
@@ -105,7 +101,6 @@ void HiredisLink::give(std::unique_ptr<cache::Session> session) {
     if (!closed_ && own->usable() &&
         (trusted_.empty() || own->identity().run_id.empty() ||
          own->identity().run_id == trusted_)) {
-        own->mark_used(Clock::now());
         idle_.push_back(std::move(own));
     }
     freed_.notify_one();
@@ -130,7 +125,8 @@ void HiredisLink::trust(const std::string& run_id) {
         });
     }
     for (const std::shared_ptr<Pipeline>& pipeline : pipelines_) {
-        if (pipeline->run_id() != run_id) {
+        // One that is only logging in is judged when it has.
+        if (const std::string run = pipeline->run_id(); !run.empty() && run != run_id) {
             pipeline->drop();
         }
     }
@@ -194,9 +190,16 @@ bool HiredisLink::accepts(const cache::Identity& identity) {
 void HiredisLink::add_zombie(const cache::Identity& identity) {
     const std::lock_guard lock{mutex_};
     if (zombies_.size() >= most_zombies) {
-        zombies_.pop_front();
+        // Of one that has no name the keeper waits until whatever it may do is done.
+        zombies_.back() = {{identity.run_id, 0}, Clock::now(), ++zombies_made_};
+        return;
     }
     zombies_.push_back({identity, Clock::now(), ++zombies_made_});
+}
+
+void HiredisLink::connect_failed() {
+    const std::lock_guard lock{mutex_};
+    ++next_address_;
 }
 
 std::vector<cache::Zombie> HiredisLink::zombies() const {

@@ -61,6 +61,7 @@ private:
     [[nodiscard]] TlsSettings* tls() const noexcept override { return options_.tls.get(); }
     [[nodiscard]] bool accepts(const cache::Identity& identity) override;
     void add_zombie(const cache::Identity& identity) override;
+    void connect_failed() override;
 
     const LinkOptions options_;
     const std::shared_ptr<Resolver> resolver_;

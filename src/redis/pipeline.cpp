@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "pipeline.hpp"
 
+#include "no_sigpipe.hpp"
 #include "pipeline_hooks.hpp"
 #include <failover/engine/parked.hpp>
 
@@ -48,8 +49,7 @@ void Pipeline::submit(std::string_view bytes, std::shared_ptr<cache::Command> co
                                  "max_pending commands are under way");
             ends.push_back({std::move(command), std::move(why), false});
         } else if (state_ == State::ready) {
-            redisAsyncFormattedCommand(redis_, &Hooks::reply, nullptr, bytes.data(), bytes.size());
-            add_flight({std::move(command), at, until});
+            send(bytes, {std::move(command), at, until}, ends);
             arm(std::min(until, at + options_.silence));
             ++unflushed_;
             if (now || unflushed_ >= write_after) {
@@ -69,7 +69,7 @@ void Pipeline::submit(std::string_view bytes, std::shared_ptr<cache::Command> co
         }
         follow();
     }
-    tell(ends);
+    tell(ends, false);
 }
 
 void Pipeline::take_reply(void* reply) {
@@ -77,6 +77,9 @@ void Pipeline::take_reply(void* reply) {
         return; // the connection is going down: fail() sees to all that are under way
     }
     progress_ = now_;
+    if (flights_.empty()) {
+        return; // nobody asked: hiredis ends the connection
+    }
     Flight flight = std::move(flights_.front());
     flights_.pop_front();
     Reply& from = ReplySlot::of(reply);
@@ -95,7 +98,29 @@ void Pipeline::take_reply(void* reply) {
 void Pipeline::flush() {
     unflushed_ = 0;
     if (redis_ != nullptr && wants_write_) {
-        redisAsyncHandleWrite(redis_);
+        write();
+    }
+}
+
+void Pipeline::write() {
+    NoSigpipe quiet;
+    redisAsyncHandleWrite(redis_);
+    if (redis_ == nullptr) {
+        quiet.broken();
+    }
+}
+
+/// hiredis counts what it is given: a command it did not take must not have a place among those
+/// that are answered.
+void Pipeline::send(std::string_view bytes, Flight flight, Ends& ends) {
+    if (redisAsyncFormattedCommand(redis_, &Hooks::reply, nullptr, bytes.data(), bytes.size()) ==
+        REDIS_OK) {
+        add_flight(std::move(flight));
+    } else if (flight.command != nullptr) {
+        ends.push_back({std::move(flight.command),
+                        refusal(FaultKind::local_reject, boost::asio::error::no_memory,
+                                "hiredis did not take the command"),
+                        false});
     }
 }
 
@@ -155,10 +180,7 @@ void Pipeline::on_readable() {
         follow();
     }
     corked = this;
-    {
-        const ResumeHere here;
-        tell(ends);
-    }
+    tell(ends, true);
     corked = nullptr;
     ends.clear();
     // What was made of the answers goes out together.
@@ -173,13 +195,13 @@ void Pipeline::on_writable() {
         if (redis_ != nullptr) {
             now_ = Clock::now();
             ends_ = &ends;
-            redisAsyncHandleWrite(redis_);
+            write();
             after_events(ends);
             ends_ = nullptr;
         }
         follow();
     }
-    tell(ends);
+    tell(ends, false);
 }
 
 /// hiredis has worked: what does it come to?
@@ -194,7 +216,7 @@ void Pipeline::after_events(Ends& ends) {
         fail(std::move(why), now_, ends);
     } else if (state_ == State::logging_in && login_->complete()) {
         if (context_.accepts(login_->identity())) {
-            logged_in();
+            logged_in(ends);
         } else {
             fail(refusal(FaultKind::connect, boost::asio::error::connection_refused,
                          "another server process answers than the one that is known"),
@@ -234,7 +256,11 @@ void Pipeline::on_timer() {
                 arm(std::min(connect_until_, expire_queued(now, ends)));
             }
         } else if (state_ == State::ready && !flights_.empty()) {
-            const TimePoint due = std::max(flights_.front().sent, progress_) + options_.silence;
+            // A call that allows its answer more time is not cut short.
+            const Flight& first = flights_.front();
+            const TimePoint patience = first.expired ? TimePoint::min() : first.until;
+            const TimePoint due =
+                std::max(std::max(first.sent, progress_) + options_.silence, patience);
             if (now >= due) {
                 Answer why;
                 why.fault = FaultKind::timeout;
@@ -246,7 +272,7 @@ void Pipeline::on_timer() {
             }
         }
     }
-    tell(ends);
+    tell(ends, false);
 }
 
 /// When the next one expires.
@@ -312,10 +338,15 @@ void Pipeline::flush_now(Ends* spare) {
         }
         follow();
     }
-    tell(ends);
+    tell(ends, false);
 }
 
-void Pipeline::tell(Ends& ends) {
+/// `here`: no lock is held anywhere, so that coroutines may go on at once.
+void Pipeline::tell(Ends& ends, bool here) {
+    if (ends.empty()) {
+        return;
+    }
+    const ResumeHere resume{here};
     for (Ended& ended : ends) {
         if (ended.expired) {
             ended.command->expired();

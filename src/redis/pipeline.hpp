@@ -44,6 +44,8 @@ public:
     /// May a connection to that server process be used?
     [[nodiscard]] virtual bool accepts(const cache::Identity& identity) = 0;
     virtual void add_zombie(const cache::Identity& identity) = 0;
+    /// The next attempt is to go to the name's next address.
+    virtual void connect_failed() = 0;
 };
 
 struct PipelineOptions {
@@ -110,8 +112,10 @@ private:
     void connect(TimePoint now, Ends& ends);
     void begin_login(Ends& ends);
     void take_reply(void* reply);
-    void logged_in();
+    void logged_in(Ends& ends);
     void flush();
+    void write();
+    void send(std::string_view bytes, Flight flight, Ends& ends);
     void add_flight(Flight flight);
     void follow();
     void arm(TimePoint due);
@@ -127,7 +131,7 @@ private:
     void on_timer();
     void flush_now(Ends* spare);
     [[nodiscard]] bool epoch_is(std::uint64_t epoch) const;
-    static void tell(Ends& ends);
+    static void tell(Ends& ends, bool here);
 
     const boost::asio::any_io_executor executor_;
     LinkContext& context_;

@@ -78,21 +78,18 @@ void Pipeline::begin_login(Ends& ends) {
     progress_ = now_;
     login_.emplace(context_.credentials());
     for (const std::string& command : login_->commands()) {
-        redisAsyncFormattedCommand(redis_, &Hooks::reply, nullptr, command.data(), command.size());
-        add_flight({nullptr, now_, connect_until_});
+        send(command, {nullptr, now_, connect_until_}, ends);
     }
     flush();
 }
 
-void Pipeline::logged_in() {
+void Pipeline::logged_in(Ends& ends) {
     identity_ = login_->identity();
     login_.reset();
     state_ = State::ready;
     pause_ = {};
     for (Queued& queued : queue_) {
-        redisAsyncFormattedCommand(redis_, &Hooks::reply, nullptr, queued.bytes.data(),
-                                   queued.bytes.size());
-        add_flight({std::move(queued.command), now_, queued.until});
+        send(queued.bytes, {std::move(queued.command), now_, queued.until}, ends);
     }
     queue_.clear();
     flush();
@@ -133,6 +130,7 @@ void Pipeline::fail(Answer why, TimePoint now, Ends& ends) {
     queue_.clear();
     login_.reset();
     if (state_ == State::connecting || state_ == State::logging_in) {
+        context_.connect_failed();
         pause_ = std::clamp(pause_ * 2, shortest_pause, longest_pause);
         not_before_ = now + pause_;
     }
@@ -165,7 +163,7 @@ void Pipeline::drop() {
             not_before_ = {};
         }
     }
-    tell(ends);
+    tell(ends, false);
 }
 
 void Pipeline::close() {
@@ -181,7 +179,7 @@ void Pipeline::close() {
             timer_.cancel();
         }
     }
-    tell(ends);
+    tell(ends, false);
 }
 
 } // namespace failover::redis

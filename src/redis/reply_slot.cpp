@@ -94,7 +94,7 @@ void* make_nil(const redisReadTask* task) noexcept {
 }
 
 void release(void* object) noexcept {
-    static_cast<ReplySlot::Root*>(object)->reply = {};
+    static_cast<ReplySlot::Root*>(object)->reply = Reply{};
 }
 
 redisReplyObjectFunctions functions() noexcept {
@@ -112,6 +112,13 @@ redisReplyObjectFunctions functions() noexcept {
 }
 
 } // namespace
+
+ReplySlot::ReplySlot() noexcept : root_{} {
+    static char words[] = "a reply nobody asked for";
+    root_.unasked.type = REDIS_REPLY_ERROR;
+    root_.unasked.str = words;
+    root_.unasked.len = sizeof words - 1;
+}
 
 void ReplySlot::serve(redisReader& reader) noexcept {
     static redisReplyObjectFunctions made = functions();

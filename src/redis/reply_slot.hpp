@@ -3,7 +3,7 @@
 
 #include <failover/engine/cache/answer.hpp>
 
-struct redisReader;
+#include <hiredis/hiredis.h>
 
 namespace failover::redis {
 
@@ -11,7 +11,7 @@ namespace failover::redis {
 /// allocations. A connection has one: replies are taken one after the other.
 class ReplySlot {
 public:
-    ReplySlot() = default;
+    ReplySlot() noexcept;
     ReplySlot(const ReplySlot&) = delete;
     ReplySlot& operator=(const ReplySlot&) = delete;
 
@@ -20,10 +20,10 @@ public:
     /// What `reply`, as the reader gave it, is.
     [[nodiscard]] static Reply& of(void* reply) noexcept;
 
-    /// What the reader calls an object. Where hiredis itself looks at one it finds a type it
-    /// ignores.
+    /// What the reader calls an object. hiredis itself looks at one that nobody asked for only, and
+    /// finds an error there, so that it ends the connection.
     struct Root {
-        int type = 0;
+        redisReply unasked;
         Reply reply{};
     };
     [[nodiscard]] Root& root() noexcept { return root_; }

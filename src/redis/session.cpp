@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "session.hpp"
 
+#include "no_sigpipe.hpp"
 #include "reply_slot.hpp"
 #include "socket_options.hpp"
 #include "tls_settings.hpp"
@@ -85,6 +86,7 @@ cache::Opened HiredisSession::open(LinkContext& context, TimePoint until, CallCo
     made->slot_.serve(*redis->reader);
     Answer connected = made->wait(POLLOUT, until, control);
     if (connected.fault != FaultKind::none) {
+        context.connect_failed();
         connected.fault = FaultKind::connect;
         connected.phase = Phase::connecting;
         connected.written = false;
@@ -94,6 +96,7 @@ cache::Opened HiredisSession::open(LinkContext& context, TimePoint until, CallCo
     socklen_t size = sizeof error;
     ::getsockopt(redis->fd, SOL_SOCKET, SO_ERROR, &error, &size);
     if (error != 0) {
+        context.connect_failed();
         return {nullptr, fault(FaultKind::connect, Phase::connecting, false,
                                error_code{error, boost::system::system_category()}, "")};
     }
@@ -154,7 +157,16 @@ void HiredisSession::send(std::string_view bytes) {
     busy_ = true;
     redisAppendFormattedCommand(redis_, bytes.data(), bytes.size());
     int done = 0;
-    redisBufferWrite(redis_, &done); // an error shows in receive()
+    write(done); // an error shows in receive()
+}
+
+bool HiredisSession::write(int& done) {
+    NoSigpipe quiet;
+    const bool good = redisBufferWrite(redis_, &done) == REDIS_OK;
+    if (!good) {
+        quiet.broken();
+    }
+    return good;
 }
 
 Answer HiredisSession::receive(TimePoint until, CallControl* control) {
@@ -172,7 +184,7 @@ Answer HiredisSession::receive(TimePoint until, CallControl* control) {
             answer.reply = std::move(ReplySlot::of(reply));
             return answer;
         }
-        if (written == 0 && (redis_->err != 0 || redisBufferWrite(redis_, &written) != REDIS_OK)) {
+        if (written == 0 && (redis_->err != 0 || !write(written))) {
             return broken(Phase::sending, true);
         }
         Answer ready =

@@ -30,8 +30,6 @@ public:
 
     /// The peer has neither closed it nor sent what nobody asked for.
     [[nodiscard]] bool quiet() const noexcept;
-    void mark_used(TimePoint now) noexcept { used_ = now; }
-    [[nodiscard]] TimePoint used() const noexcept { return used_; }
 
 private:
     HiredisSession(LinkContext& context, redisContext* redis) : context_{context}, redis_{redis} {}
@@ -39,13 +37,14 @@ private:
     [[nodiscard]] cache::Answer wait(short events, TimePoint until, CallControl* control);
     [[nodiscard]] cache::Answer log_in(TimePoint until, CallControl* control, bool any_server);
     [[nodiscard]] cache::Answer broken(Phase phase, bool written);
+    /// False: it failed.
+    bool write(int& done);
     void end() noexcept;
 
     LinkContext& context_;
     redisContext* redis_;
     ReplySlot slot_;
     cache::Identity identity_;
-    TimePoint used_{};
     bool busy_ = false; // a reply is awaited
 };
 

@@ -5,6 +5,7 @@
 #include "cache_client.hpp"
 #include "cache_havoc.hpp"
 #include "cache_log.hpp"
+#include "cache_story.hpp"
 #include "cache_tally.hpp"
 #include "stall_watch.hpp"
 #include "support/cache_config.hpp"
@@ -19,9 +20,9 @@
 #include <cstdio>
 #include <deque>
 #include <iterator>
-#include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -53,7 +54,7 @@ public:
     };
 
     /// `ack`: write_ack of every client.
-    CachePhase(const std::string& ack, std::size_t seed) : havoc_{seed} {
+    CachePhase(const std::string& ack, std::size_t seed) : ack_{ack}, havoc_{seed} {
         for (std::size_t client = 0; client < CacheHavoc::clients; ++client) {
             const CacheText text{
                 .urls = havoc_.urls(client), .write_ack = ack, .failover = fast_failover};
@@ -91,26 +92,9 @@ public:
         if (again) {
             await_settled(outcome, recoveries);
         }
-        for (CacheClient& client : clients_) {
-            client.request_stop();
-        }
-        for (CacheClient& client : clients_) {
-            client.stop();
-        }
-        audit();
-        outcome.verdict = CacheCheck{logs_}.verdict();
-        std::for_each(outcome.verdict.offences.begin(), outcome.verdict.offences.end(),
-                      [this](const CacheCheck::Offence& offence) { show(offence); });
-        outcome.calls = tally_.report(stalls_);
-        for (const auto& [kind, times] : outcome.calls.failures) {
-            std::printf("failed as %s: %zu\n", kind.c_str(), times);
-        }
-        outcome.counts = havoc_.counts();
-        outcome.blows = havoc_.blows();
-        outcome.failed_without_need = failed_without_need();
-        outcome.gets = quantiles_of(get_times());
         outcome.recoveries = quantiles_of(std::move(recoveries));
-        outcome.longest_stall = stalls_.longest();
+        stop();
+        judge(outcome);
         return outcome;
     }
 
@@ -123,16 +107,13 @@ private:
     static constexpr std::chrono::seconds longest_recovery{15};
     static constexpr std::chrono::milliseconds peace{100};
     static constexpr std::size_t most_not_recovered = 5;
+    static constexpr std::string_view placeholder{"\0fo:", 4};
 
     /// When reads may fail: no server was in order.
     struct Outage {
         TimePoint begin;
         TimePoint end;
     };
-
-    static double milliseconds(Duration time) {
-        return std::chrono::duration<double, std::milli>(time).count();
-    }
 
     bool await_settled(Outcome& outcome, std::vector<double>& recoveries) {
         const TimePoint begin = Clock::now();
@@ -147,7 +128,7 @@ private:
                 return all && Clock::now() - since >= peace;
             },
             longest_recovery);
-        recoveries.push_back(milliseconds(since - begin));
+        recoveries.push_back(CacheStory::milliseconds(since - begin));
         if (broken_since_) {
             broken_.push_back({*broken_since_, Clock::now()});
             broken_since_.reset();
@@ -157,6 +138,33 @@ private:
             show_clients();
         }
         return settled;
+    }
+    void stop() {
+        for (CacheClient& client : clients_) {
+            client.request_stop();
+        }
+        for (CacheClient& client : clients_) {
+            client.stop();
+        }
+    }
+    void judge(Outcome& outcome) {
+        audit();
+        outcome.verdict = CacheCheck{logs_}.verdict();
+        const CacheStory story{havoc_.timeline(), logs_};
+        for (const CacheCheck::Offence& offence : outcome.verdict.offences) {
+            if (ack_ == "all" || offence.kind != CacheCheck::Offence::Kind::stale_other) {
+                story.tell(offence);
+            }
+        }
+        outcome.failed_without_need = failed_without_need(story);
+        outcome.calls = tally_.report(stalls_);
+        for (const auto& [kind, times] : outcome.calls.failures) {
+            std::printf("failed as %s: %zu\n", kind.c_str(), times);
+        }
+        outcome.counts = havoc_.counts();
+        outcome.blows = havoc_.blows();
+        outcome.gets = quantiles_of(get_times());
+        outcome.longest_stall = stalls_.longest();
     }
     std::size_t calls() const {
         std::size_t all = 0;
@@ -176,7 +184,8 @@ private:
                 });
             },
             longest_recovery);
-        CacheLog& log = logs_.emplace_back(static_cast<std::uint32_t>(logs_.size()), auditor);
+        CacheLog& log =
+            logs_.emplace_back(static_cast<std::uint32_t>(logs_.size()), CacheHavoc::clients);
         for (std::size_t node = 0; node < CacheHavoc::nodes; ++node) {
             RedisProbe probe = havoc_.server(node).probe();
             for (std::size_t key = 0; key < CacheClient::keys; ++key) {
@@ -187,7 +196,8 @@ private:
                                     .stamp = {}};
                 const RedisValue value = probe.command({"GET", cache_key(key)});
                 read.end = Clock::now();
-                if (value.is_nil()) {
+                // To read a placeholder of a load, or of a copy while a node warms up, is a miss.
+                if (value.is_nil() || value.text.starts_with(placeholder)) {
                     log.add(read);
                 } else {
                     log.add(read, value.text);
@@ -196,22 +206,16 @@ private:
         }
     }
 
-    /// Shows after which blows they failed, too.
-    std::size_t failed_without_need() const {
-        std::map<std::size_t, std::size_t> by_blow;
-        std::size_t all = 0;
+    std::size_t failed_without_need(const CacheStory& story) const {
+        std::vector<CacheLog::Read> needless;
         for (const CacheLog& log : logs_) {
-            for (const CacheLog::Read& read : log.reads()) {
-                if (read.seen == CacheLog::Seen::nothing && !in_outage(read)) {
-                    ++by_blow[blows_before(read.end)];
-                    ++all;
-                }
-            }
+            std::copy_if(log.reads().begin(), log.reads().end(), std::back_inserter(needless),
+                         [this](const CacheLog::Read& read) {
+                             return read.seen == CacheLog::Seen::nothing && !in_outage(read);
+                         });
         }
-        for (const auto& [blow, count] : by_blow) {
-            std::printf("  %zu reads failed needlessly after blow %zu\n", count, blow);
-        }
-        return all;
+        story.tell_failed(needless);
+        return needless.size();
     }
     bool in_outage(const CacheLog::Read& read) const {
         return std::any_of(broken_.begin(), broken_.end(), [&](const Outage& outage) {
@@ -221,10 +225,11 @@ private:
     std::vector<double> get_times() const {
         std::vector<double> times;
         for (const CacheLog& log : logs_) {
-            if (log.client() != auditor) {
-                std::transform(
-                    log.reads().begin(), log.reads().end(), std::back_inserter(times),
-                    [](const CacheLog::Read& read) { return milliseconds(read.end - read.begin); });
+            if (log.client() != CacheHavoc::clients) {
+                std::transform(log.reads().begin(), log.reads().end(), std::back_inserter(times),
+                               [](const CacheLog::Read& read) {
+                                   return CacheStory::milliseconds(read.end - read.begin);
+                               });
             }
         }
         return times;
@@ -250,55 +255,8 @@ private:
             }
         }
     }
-    /// When it was, in ms since the first blow.
-    double when(TimePoint time) const {
-        return havoc_.timeline().empty() ? 0 : milliseconds(time - havoc_.timeline().front().begin);
-    }
-    void show(const CacheCheck::Offence& offence) const {
-        static constexpr const char* names[] = {"STALE (own write)", "STALE (another's write)",
-                                                "UNTRUE"};
-        const CacheLog::Read& read = offence.read;
-        const std::string reader =
-            offence.client == auditor ? "the audit" : "client " + std::to_string(offence.client);
-        std::printf("  %s: %s read %s of worker %u, number %u, at %.1f to %.1f ms\n",
-                    names[static_cast<std::size_t>(offence.kind)], reader.c_str(),
-                    cache_key(read.key).c_str(), read.stamp.worker, read.stamp.number,
-                    when(read.begin), when(read.end));
-        if (read.seen == CacheLog::Seen::foreign) {
-            std::printf("    it says %.200s\n", logs_[read.stamp.worker].foreign(read).c_str());
-        }
-        if (offence.source) {
-            show("written", *offence.source);
-        }
-        if (offence.replaced_by) {
-            show("replaced", *offence.replaced_by);
-        }
-        show_blows(read.begin);
-    }
-    void show(const char* what, const CacheLog::Write& write) const {
-        static constexpr const char* told[] = {"acknowledged", "maybe executed", "not sent"};
-        std::printf("    %s by a %s at %.1f to %.1f ms, %s\n", what, write.deletes ? "del" : "set",
-                    when(write.begin), when(write.end), told[static_cast<std::size_t>(write.told)]);
-    }
-    std::size_t blows_before(TimePoint time) const {
-        const std::vector<CacheHavoc::Entry>& all = havoc_.timeline();
-        const auto after = std::upper_bound(
-            all.begin(), all.end(), time,
-            [](TimePoint when, const CacheHavoc::Entry& entry) { return when < entry.begin; });
-        return static_cast<std::size_t>(after - all.begin());
-    }
-    /// The last blows before `time`.
-    void show_blows(TimePoint time) const {
-        const std::vector<CacheHavoc::Entry>& all = havoc_.timeline();
-        const std::size_t after = blows_before(time);
-        for (std::size_t i = after - std::min<std::size_t>(after, 3); i < after; ++i) {
-            std::printf("    blow %zu at %.1f to %.1f ms: %s\n", i + 1, when(all[i].begin),
-                        when(all[i].end), all[i].text.c_str());
-        }
-    }
 
-    static constexpr std::size_t auditor = CacheHavoc::clients;
-
+    std::string ack_;
     StallWatch stalls_;
     CacheHavoc havoc_;
     CacheTally tally_;

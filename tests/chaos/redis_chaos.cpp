@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "cache_check.hpp"
 #include "cache_phase.hpp"
+#include "cache_story.hpp"
 #include "chaos_report.hpp"
 
 #include <chrono>
@@ -59,10 +60,6 @@ Options parse(int count, char** words) {
     return options;
 }
 
-double milliseconds(Duration time) {
-    return std::chrono::duration<double, std::milli>(time).count();
-}
-
 std::vector<ChaosRow> rows_of(const std::string& name, bool everywhere,
                               const CachePhase::Outcome& outcome) {
     const auto count = [](std::size_t value) { return static_cast<double>(value); };
@@ -86,8 +83,8 @@ std::vector<ChaosRow> rows_of(const std::string& name, bool everywhere,
         {row("get_max"), outcome.gets.most, "ms", ""},
         {row("recovery_p50"), outcome.recoveries.p50, "ms", ""},
         {row("recovery_p99"), outcome.recoveries.p99, "ms", ""},
-        {row("oldest_stale"), milliseconds(verdict.oldest), "ms", ""},
-        {row("longest_stall"), milliseconds(outcome.longest_stall), "ms", ""},
+        {row("oldest_stale"), CacheStory::milliseconds(verdict.oldest), "ms", ""},
+        {row("longest_stall"), CacheStory::milliseconds(outcome.longest_stall), "ms", ""},
         {row("late_by_stall"), count(outcome.calls.late_by_stall), "calls", ""},
         {row("stale_own"), count(verdict.stale_own), "reads", "0"},
         {row("stale_other"), count(verdict.stale_other), "reads", everywhere ? "0" : ""},

@@ -697,22 +697,6 @@ TEST(CacheFailures, half_an_answer_and_then_nothing_is_no_answer) {
     slow.expect_whole([&] { slow.proxy.black_hole(FaultProxy::Way::to_client); });
 }
 
-TEST(CacheFailures, a_long_answer_that_comes_steadily_is_waited_for) {
-    SlowAnswers slow;
-    slow.begin();
-    const std::string long_value(300'000, 'y'); // twenty pieces: twice the operation timeout
-    slow.first.command({"SET", "long", long_value});
-    boost::asio::io_context io;
-    auto read = get_soon(io, slow.rig.cache, "long"); // the secondary has nothing
-    io.run();
-    const auto by_coroutine = read.get();
-    ASSERT_TRUE(by_coroutine) << by_coroutine.error();
-    EXPECT_TRUE(*by_coroutine == long_value) << "by a coroutine";
-    const auto by_thread = slow.rig.cache.try_get("long");
-    ASSERT_TRUE(by_thread) << by_thread.error();
-    EXPECT_TRUE(*by_thread == long_value) << "by a thread";
-}
-
 TEST(CacheFailures, a_black_hole_costs_no_call_and_the_node_comes_back) {
     RedisServer first;
     RedisServer second;

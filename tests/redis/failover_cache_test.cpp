@@ -131,6 +131,7 @@ TEST(FailoverCache, commands_that_add_up_are_executed_once_and_deleted_elsewhere
 
 TEST(FailoverCache, what_the_command_itself_is_to_blame_for_is_no_failure_of_the_node) {
     const Pair redis;
+    ASSERT_TRUE(redis.await_both());
     redis.cache->command({"LPUSH", "list", "x"});
     for (int i = 0; i < 20; ++i) {
         const auto wrong = redis.cache->try_get("list");
@@ -195,7 +196,7 @@ TEST(FailoverCache, a_delete_the_frozen_primary_missed_is_made_up_before_it_serv
     }
     EXPECT_EQ(redis.cache->get("k"), std::nullopt);
     EXPECT_EQ(raw(redis.first, "k"), "");
-    EXPECT_EQ(redis.cache->topology().nodes[0].journal_depth, 0U);
+    EXPECT_TRUE(wait_until([&] { return redis.cache->topology().nodes[0].journal_depth == 0; }));
 }
 
 TEST(FailoverCache, a_set_given_up_on_a_frozen_node_does_not_come_back_with_it) {

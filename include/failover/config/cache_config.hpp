@@ -55,8 +55,8 @@ struct CacheConfig {
     Duration timeout = std::chrono::seconds{30};
     /// Range 0 to 16. Default 3.
     std::uint32_t max_retries = 3;
-    /// Longest wait for an answer of one node, counted from the last byte it sent. Range 1 ms to 60 s.
-    /// Default 50 ms.
+    /// Longest attempt at one node, the whole answer included. A shared connection on which an answer
+    /// is due and nothing comes for as long is closed. Range 1 ms to 60 s. Default 50 ms.
     Duration operation_timeout = std::chrono::milliseconds{50};
     /// Longest log-in: TCP, TLS, AUTH. Range 1 ms to 60 s. Default 1 s.
     Duration connect_timeout = std::chrono::seconds{1};

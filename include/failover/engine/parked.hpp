@@ -122,10 +122,11 @@ private:
 /// while only, as others wait meanwhile.
 class ResumeHere {
 public:
-    ResumeHere() noexcept { left() = most; }
+    /// `yes`: false forbids it meanwhile, whatever is around it: locks may be held.
+    explicit ResumeHere(bool yes) noexcept : before_{std::exchange(left(), yes ? most : 0U)} {}
     ResumeHere(const ResumeHere&) = delete;
     ResumeHere& operator=(const ResumeHere&) = delete;
-    ~ResumeHere() { left() = 0; }
+    ~ResumeHere() { left() = before_; }
 
     /// Takes one turn.
     static bool allowed() noexcept {
@@ -139,6 +140,7 @@ public:
 
 private:
     static constexpr unsigned most = 128;
+    const unsigned before_;
     static unsigned& left() noexcept {
         thread_local unsigned turns = 0;
         return turns;

@@ -111,6 +111,12 @@ public:
         return Step::end;
     }
 
+    /// The call ended because no node was fit.
+    [[nodiscard]] bool found_nobody() const noexcept {
+        return finish_.error == Errc::no_healthy_endpoints || finish_.error == Errc::no_primary ||
+               (started_ == 0 && finish_.error == Errc::deadline_exceeded);
+    }
+
     /// What the call failed with.
     [[nodiscard]] Failure failure(std::string detail) {
         Failure failure;

@@ -71,7 +71,7 @@ public:
 
 private:
     static constexpr std::size_t most_waiting = 1000;
-    static constexpr int keys_a_look = 16;
+    static constexpr int keys_a_look = 2;
     static constexpr Duration settle_time = std::chrono::seconds{1};
 
     struct Sample {

@@ -8,6 +8,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <utility>
 
 namespace failover::cache {
 
@@ -16,8 +18,9 @@ namespace failover::cache {
 /// are.
 class BegunElsewhere {
 public:
-    BegunElsewhere(Nodes& nodes, const Work& work, Node& lead, std::uint64_t targets)
-        : nodes_{nodes}, work_{work}, lead_{lead}, targets_{targets} {
+    BegunElsewhere(std::shared_ptr<const void> keep, Nodes& nodes, const Work& work, Node& lead,
+                   std::uint64_t targets)
+        : keep_{std::move(keep)}, nodes_{nodes}, work_{work}, lead_{lead}, targets_{targets} {
         each([&](Node& node) {
             for (const std::string& key : *work_.keys) {
                 node.begin(key, false);
@@ -42,7 +45,7 @@ public:
             if (node.get() == &lead_) {
                 continue;
             }
-            const auto mutation = std::make_shared<Mutation>(join, *node, work_.keys,
+            const auto mutation = std::make_shared<Mutation>(keep_, join, *node, work_.keys,
                                                              is_target(*node), work_.everything);
             if (is_target(*node) && node->reachable() && !work_.others.empty()) {
                 node->link().submit(work_.hash, work_.others, mutation, Clock::now(), until, false);
@@ -71,6 +74,7 @@ private:
         }
     }
 
+    const std::shared_ptr<const void> keep_;
     Nodes& nodes_;
     const Work& work_;
     Node& lead_;

@@ -67,13 +67,21 @@ public:
                                                   CacheOptions options);
 
     /// Runs a coroutine on the calling thread.
+    /// `until`: when the work should have ended; it is cancelled a little later, in case that
+    /// whoever is to end it does not run.
     template <class T>
-    [[nodiscard]] Result<T> block_on(asio::awaitable<Result<T>> work);
+    [[nodiscard]] Result<T> block_on(asio::awaitable<Result<T>> work, TimePoint until);
 
     [[nodiscard]] CallRegistry& registry() const noexcept { return *parts_.registry; }
     [[nodiscard]] const CacheConfig& config() const noexcept { return parts_.config; }
     [[nodiscard]] Nodes& nodes() const noexcept { return parts_.nodes; }
     [[nodiscard]] CacheMeter& meter() const noexcept { return *parts_.meter; }
+    /// Gutter mode: the secondary holds something from now on.
+    void note_guttered() noexcept {
+        guttered_until_.store(
+            (Clock::now() + parts_.config.gutter_ttl * 2).time_since_epoch().count(),
+            std::memory_order_relaxed);
+    }
     [[nodiscard]] static Failure fail(Errc what, std::string detail);
     [[nodiscard]] bool would_deadlock() const { return parts_.on_manager_thread(); }
 
@@ -117,8 +125,10 @@ private:
     }
     /// What has no life of its own gets one, where it stands in.
     void cap_life(const Work& work, Node& lead);
+    [[nodiscard]] bool takes(const Node& node, const Node& lead, const Work& work) const noexcept;
+    [[nodiscard]] std::uint64_t begin_at_others(const Work& work, const Node& lead, bool ordered);
     void send_to_others(const Work& work, Node& lead, const std::shared_ptr<WriteJoin>& join,
-                        TimePoint until, bool ordered, bool now);
+                        TimePoint until, std::uint64_t begun, bool now);
     [[nodiscard]] static Answer conclude(WriteJoin& join);
     [[nodiscard]] bool enough(WriteAck ack) const noexcept;
     void heed(Node& node, const Answer& answer, CommandClass kind);

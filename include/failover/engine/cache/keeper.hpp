@@ -91,7 +91,8 @@ private:
     [[nodiscard]] bool flush(const std::string& why);
     void leave_mark(TimePoint now);
     [[nodiscard]] std::optional<bool> marks_clear();
-    [[nodiscard]] std::optional<Reply> ask_a_peer(const std::string& bytes, bool all);
+    template <class Take>
+    void ask_peers(const std::string& bytes, const Take& take);
     [[nodiscard]] Answer ask(std::string_view bytes);
     void misconfigured(const std::string& words);
     [[nodiscard]] TimePoint next(TimePoint now);
@@ -107,6 +108,7 @@ private:
     TimePoint opened_{};
     std::string known_run_; // under which the data was last known to be good
     bool trusted_ = false;
+    bool fits_ = true; // its role
     bool marked_ = false;
     TimePoint marked_at_{};
     std::string complaint_; // told last

@@ -75,7 +75,7 @@ private:
     asio::awaitable<Result<std::string>> lead(const Plan* plan, Flight* flight, Loader loader,
                                               CallControl* control);
     [[nodiscard]] bool flies(const std::string& key);
-    asio::awaitable<Result<Reply>> read(const Plan* plan, std::string bytes);
+    asio::awaitable<Result<Reply>> read(const Plan* plan, std::string bytes, bool copies);
     asio::awaitable<bool> is_old(const Plan* plan);
     asio::awaitable<Look> look_at(const Plan* plan);
     asio::awaitable<std::uint64_t> lease_others(const Plan* plan, const Node* lead,
@@ -88,7 +88,7 @@ private:
                                                       CallControl* control);
     void tell_others(const Plan& plan, std::uint64_t others, const std::string& bytes);
     void leave(const std::string& key, const std::shared_ptr<Flight>& flight);
-    [[nodiscard]] std::string life_text(const Plan& plan) const;
+    [[nodiscard]] std::string life_text(const Plan& plan, const Node& node) const;
     [[nodiscard]] std::chrono::milliseconds spread(std::chrono::milliseconds ttl, double jitter);
 
     Calls& calls_;

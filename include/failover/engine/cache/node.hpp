@@ -72,6 +72,14 @@ public:
         const std::lock_guard lock{mutex_};
         return !journal_.blocks(key);
     }
+    /// Has it not confirmed all that this process did to the key?
+    [[nodiscard]] bool owes(std::string_view key) const {
+        if (!missing_.load(std::memory_order_acquire)) {
+            return false;
+        }
+        const std::lock_guard lock{mutex_};
+        return journal_.blocks(key);
+    }
     [[nodiscard]] bool fit() const noexcept {
         const CacheNodeState now = state();
         return now == CacheNodeState::up || now == CacheNodeState::suspect ||
@@ -102,30 +110,47 @@ public:
     // What of a key it has not confirmed.
 
     void begin(std::string_view key, bool ordered) {
+        if (!journals_) {
+            return;
+        }
         const std::lock_guard lock{mutex_};
         journal_.begin(key, ordered);
         note();
     }
     void confirm(std::string_view key) {
+        if (!journals_) {
+            return;
+        }
         const std::lock_guard lock{mutex_};
         journal_.confirm(key, Clock::now());
         note();
     }
     /// A mutation that was begun may or may not have happened.
     void fail(std::string_view key) {
+        if (!journals_) {
+            return;
+        }
         const std::lock_guard lock{mutex_};
+        const std::size_t before = journal_.depth();
         journal_.fail(key, Clock::now());
-        keep(JournalFile::Kind::missed, key);
+        keep_missed(before, key);
         note();
     }
     /// One that was not even tried, or is certain to be missing.
     void miss(std::string_view key) {
+        if (!journals_) {
+            return;
+        }
         const std::lock_guard lock{mutex_};
+        const std::size_t before = journal_.depth();
         journal_.add(key, Clock::now());
-        keep(JournalFile::Kind::missed, key);
+        keep_missed(before, key);
         note();
     }
     void miss_everything() {
+        if (!journals_) {
+            return;
+        }
         const std::lock_guard lock{mutex_};
         journal_.add_everything(Clock::now());
         keep(JournalFile::Kind::everything, {});
@@ -134,6 +159,8 @@ public:
 
     /// Where all that is kept over a crash. Null: nowhere. Before it is used.
     void keep_in(JournalFile* file) noexcept { file_ = file; }
+    /// What it misses is somebody else's matter: replication's. Before it is used.
+    void keep_no_journal() noexcept { journals_ = false; }
     /// Before it is used.
     void count_in(std::shared_ptr<CacheMeter> meter) noexcept { meter_ = std::move(meter); }
 
@@ -243,6 +270,14 @@ private:
             want();
         }
     }
+    /// One that was missed before is in the file, and an overflow stands for all.
+    void keep_missed(std::size_t before, std::string_view key) {
+        if (journal_.depth() > before && !journal_.overflowed()) {
+            keep(JournalFile::Kind::missed, key);
+        } else if (journal_.overflowed() && before > 0) {
+            keep(JournalFile::Kind::everything, {});
+        }
+    }
     void keep(JournalFile::Kind kind, std::string_view key) {
         if (file_ != nullptr) {
             file_->add(kind, place_.id, key);
@@ -260,6 +295,7 @@ private:
 
     const Place place_;
     JournalFile* file_ = nullptr;
+    bool journals_ = true;
     std::shared_ptr<CacheMeter> meter_;
     const std::unique_ptr<Link> link_;
     const Listener listener_;

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -105,6 +106,17 @@ public:
 
     /// The node that reads go to first, of no key in particular. Null: none.
     [[nodiscard]] Node* serving() const { return reader({}, 0, 0, CacheReads::prefer_primary); }
+
+    /// Why none is fit, for people.
+    [[nodiscard]] std::string problems() const {
+        std::string out;
+        for (const auto& node : nodes_) {
+            const CacheNodeStatus status = node->status(Clock::now());
+            out += (out.empty() ? "" : "; ") + status.id + " (" + status.address + ") is " +
+                   to_string(status.state) + (status.problem.empty() ? "" : ": " + status.problem);
+        }
+        return out;
+    }
 
     /// Is there a node nobody knows anything of yet?
     [[nodiscard]] bool undecided() const noexcept {

@@ -75,7 +75,11 @@ public:
         report.round_trip = role.answered - role.asked;
         const std::lock_guard lock{mutex_};
         report.timeline = timeline_of(node);
-        report.in_recovery = report.read_only = role.role != "master" || report.timeline == 0;
+        // One that still calls itself a master is none once Sentinel has named another.
+        const bool named =
+            sentinels_.empty() || (word_ && node.link().is_at(word_->host, word_->port));
+        report.in_recovery = report.read_only =
+            role.role != "master" || report.timeline == 0 || !named;
         settle(election_.report(node.index(), report, Clock::now()));
     }
     /// A write was refused by it as by a replica.

@@ -46,7 +46,7 @@ public:
 
     /// It ended at node `index`, or its time did.
     void settle(std::size_t index, Answer answer) noexcept {
-        const std::lock_guard lock{mutex_};
+        std::unique_lock lock{mutex_};
         if (decided_ || states_[index] != WriteState::pending) {
             return;
         }
@@ -61,9 +61,37 @@ public:
         if (known) {
             decided_ = true;
             acknowledged_ = *known;
-            decided();
+            lock.unlock();
+            decided(); // who waits may go on in there
         }
     }
+
+    /// Another node has confirmed. True: not to be told to its journal before the node that reads
+    /// go to has ended, since until then a later write may overtake this one there.
+    [[nodiscard]] bool hold(Node& node,
+                            const std::shared_ptr<const std::vector<std::string>>& keys) {
+        const std::lock_guard lock{mutex_};
+        if (lead_ended_) {
+            return false;
+        }
+        held_.emplace_back(&node, keys);
+        return true;
+    }
+    /// The node that reads go to has ended.
+    void lead_ended() {
+        std::vector<std::pair<Node*, std::shared_ptr<const std::vector<std::string>>>> held;
+        {
+            const std::lock_guard lock{mutex_};
+            lead_ended_ = true;
+            held.swap(held_);
+        }
+        for (const auto& [node, keys] : held) {
+            for (const std::string& key : *keys) {
+                node->confirm(key);
+            }
+        }
+    }
+    [[nodiscard]] bool is_lead(const Node& node) const noexcept { return node.index() == lead_; }
 
     /// Once decided.
     [[nodiscard]] Outcome outcome() {
@@ -77,22 +105,24 @@ public:
         return {acknowledged_, std::move(answers_[from]), written_};
     }
 
-protected:
-    /// With the lock held.
-    virtual void decided() noexcept = 0;
-    std::mutex mutex_;
-    bool decided_ = false;
-
-private:
     [[nodiscard]] static bool its_own_fault(const Answer& answer) {
         return answer.is_error() &&
                judge_reply(answer.reply.text(), CommandClass::idempotent).attempt.outcome !=
                    OutcomeClass::retryable;
     }
 
+protected:
+    /// Once, with no lock held.
+    virtual void decided() noexcept = 0;
+    std::mutex mutex_;
+    bool decided_ = false;
+
+private:
     const std::size_t lead_;
     const WriteAck ack_;
     const bool alone_;
+    std::vector<std::pair<Node*, std::shared_ptr<const std::vector<std::string>>>> held_;
+    bool lead_ended_ = false;
     std::vector<WriteState> states_;
     std::vector<Answer> answers_;
     bool acknowledged_ = false;
@@ -111,7 +141,10 @@ public:
     }
 
 private:
-    void decided() noexcept override { known_.notify_all(); }
+    void decided() noexcept override {
+        const std::lock_guard lock{mutex_};
+        known_.notify_all();
+    }
     std::condition_variable known_;
 };
 
@@ -133,8 +166,10 @@ public:
     using Keys = std::shared_ptr<const std::vector<std::string>>;
 
     /// `begun`: the journal knows of it already.
-    Mutation(std::shared_ptr<WriteJoin> join, Node& node, Keys keys, bool begun, bool everything)
-        : join_{std::move(join)},
+    Mutation(std::shared_ptr<const void> keep, std::shared_ptr<WriteJoin> join, Node& node,
+             Keys keys, bool begun, bool everything)
+        : keep_{std::move(keep)},
+          join_{std::move(join)},
           node_{node},
           keys_{std::move(keys)},
           begun_{begun},
@@ -145,7 +180,15 @@ public:
         if (good) {
             node_.succeeded();
         }
-        settle_journal(node_, *keys_, good, begun_, everything_);
+        const bool lead = join_->is_lead(node_);
+        // What the server refused for the command's own sake changed nothing there.
+        const bool unchanged = good || (lead && WriteJoin::its_own_fault(answer));
+        if (!(good && begun_ && !lead && join_->hold(node_, keys_))) {
+            settle_journal(node_, *keys_, unchanged, begun_, everything_);
+        }
+        if (lead) {
+            join_->lead_ended();
+        }
         report(node_, answer);
         join_->settle(node_.index(), std::move(answer));
     }
@@ -182,7 +225,8 @@ public:
     /// What a failure says of the node itself.
     static void report(Node& node, const Answer& answer) {
         if (answer.fault == FaultKind::none || answer.fault == FaultKind::cancelled ||
-            answer.fault == FaultKind::local_reject) {
+            answer.fault == FaultKind::local_reject ||
+            answer.cause == boost::system::errc::connection_aborted) { // by this library itself
             return;
         }
         const bool refused = answer.cause == boost::system::errc::connection_refused;
@@ -191,6 +235,7 @@ public:
     }
 
 private:
+    const std::shared_ptr<const void> keep_; // the nodes
     const std::shared_ptr<WriteJoin> join_;
     Node& node_;
     const Keys keys_;

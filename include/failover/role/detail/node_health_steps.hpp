@@ -191,7 +191,7 @@ inline CacheNodeHealth::Change CacheNodeHealth::recover(TimePoint now) {
 
 /// Down it stays down, and unknown it is not read yet.
 inline CacheNodeHealth::Change CacheNodeHealth::rejoin(std::string reason, TimePoint now) {
-    if (state_ == CacheNodeState::unknown || state_ == CacheNodeState::down) {
+    if (state_ == CacheNodeState::down) {
         return std::nullopt;
     }
     if (state_ != CacheNodeState::rejoining) {

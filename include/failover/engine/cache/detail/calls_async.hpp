@@ -163,6 +163,9 @@ inline asio::awaitable<Result<Reply>> Calls::go_on(std::shared_ptr<Work> work, C
             rings = parts_.nodes.bell().rings();
         }
         if (step == Step::end) {
+            if (detail.empty() && attempts->found_nobody()) {
+                detail = parts_.nodes.problems();
+            }
             co_return attempts->failure(std::move(detail));
         }
         if (!reads && !enough(ack)) {
@@ -313,26 +316,48 @@ inline asio::awaitable<Answer> Calls::write_attempt(std::shared_ptr<Work> work, 
     const auto join = std::make_shared<AwaitedJoin>(executor, parts_.nodes.size(), lead->index(),
                                                     ack, work->kind == CommandClass::once);
     if (work->kind == CommandClass::once) {
-        BegunElsewhere begun{parts_.nodes, *work, *lead, targets_of(*lead)};
+        BegunElsewhere begun{parts_.keep(), parts_.nodes, *work, *lead, targets_of(*lead)};
         std::string bytes = work->bytes;
         Answer answer = co_await ask(*lead, work->hash, std::move(bytes), until);
         if (answer.good()) {
             lead->succeeded();
         }
         Mutation::report(*lead, answer);
+        join->lead_ended();
+        if (!answer.replied() && answer.written) {
+            // It may still be executed there, after what comes later: the keeper sees to it that it
+            // is not, and then deletes.
+            for (const std::string& key : *work->keys) {
+                lead->miss(key);
+            }
+        }
+        const bool cancelled = answer.fault == FaultKind::cancelled;
         begun.invalidate(join, Clock::now() + parts_.config.operation_timeout);
+        if (cancelled) {
+            co_return answer;
+        }
         join->settle(lead->index(), std::move(answer));
     } else {
         const std::lock_guard lock{order_of(work->hash)};
-        lead->link().submit(work->hash, bytes_for(*work, *lead),
-                            std::make_shared<Mutation>(join, *lead, work->keys, false, false),
-                            Clock::now(), until, false);
-        send_to_others(*work, *lead, join, until, true, false);
+        const std::uint64_t begun = begin_at_others(*work, *lead, true);
+        lead->link().submit(
+            work->hash, bytes_for(*work, *lead),
+            std::make_shared<Mutation>(parts_.keep(), join, *lead, work->keys, false, false),
+            Clock::now(), until, false);
+        send_to_others(*work, *lead, join, until, begun, false);
     }
     if (gutters(*lead)) {
         cap_life(*work, *lead);
     }
     co_await join->async_wait(asio::use_awaitable);
+    if (!join->resumed()) {
+        Answer cancelled;
+        cancelled.fault = FaultKind::cancelled;
+        cancelled.phase = Phase::waiting;
+        cancelled.written = true;
+        cancelled.cause = asio::error::operation_aborted;
+        co_return cancelled;
+    }
     co_return conclude(*join);
 }
 

@@ -3,6 +3,8 @@
 
 // Bodies of calls.hpp: on the calling thread.
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 
@@ -28,10 +30,11 @@ inline Result<Reply> Calls::run(Work work, const CacheOptions& options) {
     Step step = Step::go;
     Node* const node = reads ? parts_.nodes.reader(work.key, work.hash, 0, reads_of(options))
                              : parts_.nodes.lead(work.hash, 0);
-    // What needs more than a question and an answer is the coroutine's.
+    // What needs more than a question and an answer is the coroutine's; so is a write of a key that
+    // is still under way to that node on a shared connection, where alone their order is kept.
     const bool simple = node != nullptr && work.kind != CommandClass::once && !work.everything &&
                         !(work.copies && node->state() == CacheNodeState::warming) &&
-                        !gutters(*node) && (reads || enough(ack));
+                        !gutters(*node) && (reads || (enough(ack) && !node->owes(work.key)));
     if (simple) {
         const TimePoint until = *attempts.begin(*node, attempts.plan().start);
         Answer answer = reads ? read_once(work, *node, until, entry.control())
@@ -45,8 +48,10 @@ inline Result<Reply> Calls::run(Work work, const CacheOptions& options) {
             return attempts.failure({});
         }
     }
+    const TimePoint until = attempts.plan().deadline;
     return block_on(go_on(std::make_shared<Work>(std::move(work)), options,
-                          std::make_unique<Attempts>(std::move(attempts)), &entry.control(), step));
+                          std::make_unique<Attempts>(std::move(attempts)), &entry.control(), step),
+                    until);
 }
 
 inline Answer Calls::read_once(const Work& work, Node& node, TimePoint until,
@@ -72,11 +77,13 @@ inline Answer Calls::write_once(const Work& work, Node& lead, WriteAck ack, Time
         return std::move(opened.failure);
     }
     const auto join = std::make_shared<BlockingJoin>(parts_.nodes.size(), lead.index(), ack, false);
+    // Before anything is sent: a write that begins later must meet this one everywhere.
+    const std::uint64_t begun = begin_at_others(work, lead, false);
     opened.session->send(work.bytes);
-    send_to_others(work, lead, join, until, false, true);
+    send_to_others(work, lead, join, until, begun, true);
     Answer answer = opened.session->receive(until, &control);
     lead.link().give(std::move(opened.session));
-    Mutation{join, lead, work.keys, false, false}.done(std::move(answer));
+    Mutation{parts_.keep(), join, lead, work.keys, false, false}.done(std::move(answer));
     // Their links end them at `until`; a little later it is certain.
     if (!join->wait_until(until + std::chrono::milliseconds{20})) {
         Answer late;
@@ -91,19 +98,32 @@ inline Answer Calls::write_once(const Work& work, Node& lead, WriteAck ack, Time
 }
 
 template <class T>
-Result<T> Calls::block_on(asio::awaitable<Result<T>> work) {
+Result<T> Calls::block_on(asio::awaitable<Result<T>> work, TimePoint until) {
     const failover::detail::SyncContexts::Lease context{contexts_};
     std::optional<Result<T>> result;
     std::exception_ptr broken;
-    asio::co_spawn(*context, std::move(work), [&](std::exception_ptr error, Result<T> value) {
-        broken = std::move(error);
-        result.emplace(std::move(value));
-    });
+    asio::cancellation_signal give_up;
+    asio::co_spawn(*context, std::move(work),
+                   asio::bind_cancellation_slot(give_up.slot(),
+                                                [&](std::exception_ptr error, Result<T> value) {
+                                                    broken = std::move(error);
+                                                    result.emplace(std::move(value));
+                                                }));
+    const TimePoint late = time_after(until, std::chrono::milliseconds{100});
+    bool given_up = false;
     while (!result) {
         (*context).restart();
-        (*context).run_one();
+        if (given_up) {
+            (*context).run_one();
+        } else if ((*context).run_one_until(late) == 0 && Clock::now() >= late) {
+            given_up = true;
+            give_up.emit(asio::cancellation_type::terminal);
+        }
     }
     if (broken) {
+        if (given_up) {
+            return fail(Errc::deadline_exceeded, "the manager's executor does not run");
+        }
         std::rethrow_exception(broken);
     }
     return std::move(*result);

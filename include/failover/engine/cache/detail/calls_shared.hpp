@@ -38,35 +38,49 @@ inline bool Calls::enough(WriteAck ack) const noexcept {
     return reachable >= acks_needed(ack, parts_.nodes.size());
 }
 
+/// Is a write to be sent there, where `lead` decides? What stood in for the primary is not written
+/// again but deleted, by way of the journal, as is what a node out of reach misses.
+inline bool Calls::takes(const Node& node, const Node& lead, const Work& work) const noexcept {
+    return &node != &lead && (targets_of(lead) >> node.index() & 1U) != 0 && !work.everything &&
+           node.reachable() && (parts_.config.mode != CacheMode::gutter || node.index() == 0);
+}
+
+/// Before send_to_others().
+inline std::uint64_t Calls::begin_at_others(const Work& work, const Node& lead, bool ordered) {
+    std::uint64_t begun = 0;
+    for (const auto& node : parts_.nodes.all()) {
+        if (takes(*node, lead, work)) {
+            begun |= std::uint64_t{1} << node->index();
+            for (const std::string& key : *work.keys) {
+                node->begin(key, ordered);
+            }
+        }
+    }
+    return begun;
+}
+
+/// `begun`: of begin_at_others().
 inline void Calls::send_to_others(const Work& work, Node& lead,
                                   const std::shared_ptr<WriteJoin>& join, TimePoint until,
-                                  bool ordered, bool now) {
-    const std::uint64_t targets = targets_of(lead);
+                                  std::uint64_t begun, bool now) {
+    const std::uint64_t targets = targets_of(lead) | begun;
     for (const auto& node : parts_.nodes.all()) {
         if (node.get() == &lead) {
             continue;
         }
-        const bool target = (targets >> node->index() & 1U) != 0;
         Answer skipped;
         skipped.fault = FaultKind::cancelled;
-        if (!target) {
-            join->settle(node->index(), std::move(skipped));
+        if ((begun >> node->index() & 1U) != 0) {
+            node->link().submit(
+                work.hash, work.bytes,
+                std::make_shared<Mutation>(parts_.keep(), join, *node, work.keys, true, false),
+                Clock::now(), until, now);
             continue;
         }
-        // What stood in for the primary is not written again but deleted, as is, by way of the
-        // journal, what a node out of reach misses.
-        if (work.everything || !node->reachable() ||
-            (parts_.config.mode == CacheMode::gutter && node->index() != 0)) {
+        if ((targets >> node->index() & 1U) != 0) {
             Mutation::settle_journal(*node, *work.keys, false, false, work.everything);
-            join->settle(node->index(), std::move(skipped));
-            continue;
         }
-        for (const std::string& key : *work.keys) {
-            node->begin(key, ordered);
-        }
-        node->link().submit(work.hash, work.bytes,
-                            std::make_shared<Mutation>(join, *node, work.keys, true, false),
-                            Clock::now(), until, now);
+        join->settle(node->index(), std::move(skipped));
     }
 }
 
@@ -87,8 +101,7 @@ inline Answer Calls::conclude(WriteJoin& join) {
 
 inline void Calls::cap_life(const Work& work, Node& lead) {
     const Duration life = parts_.config.gutter_ttl;
-    guttered_until_.store((Clock::now() + life * 2).time_since_epoch().count(),
-                          std::memory_order_relaxed);
+    note_guttered();
     if (!work.capped.empty()) {
         return;
     }

@@ -154,6 +154,12 @@ inline bool Keeper::ask_role() {
         }
     } else {
         const bool fits = forbidden || report.role == "master";
+        fits_ = fits;
+        if (!fits) {
+            // What it holds by the time it is a master again is not what was written to it.
+            trusted_ = false;
+            known_run_ = "of a replica";
+        }
         node_.change([&](CacheNodeHealth& health) {
             return health.on_role(fits, fits ? "" : "it is a replica of " + report.master,
                                   Clock::now());
@@ -207,6 +213,9 @@ inline void Keeper::misconfigured(const std::string& words) {
 
 /// Is the data of this node what was last written to it, or nothing?
 inline bool Keeper::make_trusted() {
+    if (!fits_) {
+        return false;
+    }
     if (trusted_) {
         if (node_.state() != CacheNodeState::up) {
             node_.change([](CacheNodeHealth& health) { return health.on_trusted(Clock::now()); });
@@ -223,6 +232,12 @@ inline bool Keeper::make_trusted() {
         if (!answer.good()) {
             if (answer.is_error()) {
                 misconfigured(answer.reply.text());
+                node_.change([&](CacheNodeHealth& health) {
+                    return health.on_untrusted(
+                        "whether its data may be served cannot be learned: " +
+                            escaped(answer.reply.text()),
+                        Clock::now());
+                });
             }
             return false;
         }
@@ -252,6 +267,12 @@ inline bool Keeper::make_trusted() {
     known_run_ = run;
     trusted_ = true;
     node_.link().trust(run);
+    if (!replicated && node_.state() == CacheNodeState::unknown && marks_clear() == false) {
+        node_.change([](CacheNodeHealth& health) {
+            return health.on_untrusted("another process still has to delete something there",
+                                       Clock::now());
+        });
+    }
     node_.change([](CacheNodeHealth& health) { return health.on_trusted(Clock::now()); });
     return true;
 }
@@ -343,8 +364,9 @@ inline void Keeper::leave_mark(TimePoint now) {
     }
     const std::string key = pending_mark(node_.id());
     const std::string_view seconds = owing ? detail::mark_seconds : "0";
-    const bool told =
-        ask_a_peer(resp({"EVAL", mark_script, "1", key, client_, seconds}), true).has_value();
+    bool told = false;
+    ask_peers(resp({"EVAL", mark_script, "1", key, client_, seconds}),
+              [&told](const Reply&) { told = true; });
     // One whose confirmation was lost may stand all the same, and is taken back too.
     marked_ = owing || !told;
     if (told) {
@@ -354,19 +376,19 @@ inline void Keeper::leave_mark(TimePoint now) {
 
 inline std::optional<bool> Keeper::marks_clear() {
     const std::string key = pending_mark(node_.id());
-    const std::optional<Reply> others =
-        ask_a_peer(resp({"EVAL", marks_script, "1", key, client_}), false);
-    if (!others) {
-        return std::nullopt;
-    }
-    return others->integer() == 0;
+    const std::string question = resp({"EVAL", marks_script, "1", key, client_});
+    std::optional<bool> clear;
+    ask_peers(question, [&clear](const Reply& others) {
+        clear = clear.value_or(true) && others.integer() == 0;
+    });
+    return clear;
 }
 
-/// The reply of the first peer that is fit, or of the last one when `all` are to be told.
-inline std::optional<Reply> Keeper::ask_a_peer(const std::string& bytes, bool all) {
-    std::optional<Reply> reply;
+/// The replies of all peers that can be asked.
+template <class Take>
+void Keeper::ask_peers(const std::string& bytes, const Take& take) {
     for (Node* peer : hooks_.peers()) {
-        if (!peer->fit()) {
+        if (!peer->reachable()) {
             continue;
         }
         const TimePoint until = Clock::now() + config_.health.ping_timeout;
@@ -374,16 +396,12 @@ inline std::optional<Reply> Keeper::ask_a_peer(const std::string& bytes, bool al
         if (opened.session == nullptr) {
             continue;
         }
-        Answer answer = opened.session->ask(bytes, until, &control_);
+        const Answer answer = opened.session->ask(bytes, until, &control_);
         peer->link().give(std::move(opened.session));
         if (answer.good()) {
-            reply = std::move(answer.reply);
-            if (!all) {
-                break;
-            }
+            take(answer.reply);
         }
     }
-    return reply;
 }
 
 } // namespace failover::cache

@@ -84,9 +84,10 @@ inline bool Loads::flies(const std::string& key) {
     return flights_.contains(key);
 }
 
-inline asio::awaitable<Result<Reply>> Loads::read(const Plan* plan, std::string bytes) {
+inline asio::awaitable<Result<Reply>> Loads::read(const Plan* plan, std::string bytes,
+                                                  bool copies) {
     Work work = read_work(plan->key, std::move(bytes));
-    work.copies = true;
+    work.copies = copies;
     CacheOptions options;
     options.max_retries = static_cast<unsigned>(calls_.nodes().size());
     options.deadline = std::max<Duration>(plan->deadline - Clock::now(), Duration{1});
@@ -99,7 +100,7 @@ inline asio::awaitable<bool> Loads::is_old(const Plan* plan) {
         co_return false;
     }
     std::string question = resp({"PTTL", plan->key});
-    const Result<Reply> left = co_await read(plan, std::move(question));
+    const Result<Reply> left = co_await read(plan, std::move(question), false);
     co_return left && left->integer() >= 0 &&
         std::chrono::milliseconds{left->integer()} < plan->stale_for;
 }
@@ -123,7 +124,7 @@ inline asio::awaitable<Result<std::string>> Loads::run(std::string key,
         if (first) {
             // Most are there: no lease, no script.
             std::string question = resp({"GET", plan.key});
-            Result<Reply> found = co_await read(&plan, std::move(question));
+            Result<Reply> found = co_await read(&plan, std::move(question), true);
             if (!found && found.error() == Errc::command_failed) {
                 co_return std::move(found).error(); // a key of another type
             }
@@ -298,7 +299,7 @@ inline asio::awaitable<Result<std::string>> Loads::load_and_fill(const Plan* pla
     }
     const std::string fill =
         resp({"EVAL", fill_script, "1", plan->key, plan->token, version_text(tried.loaded->version),
-              tried.loaded->value, life_text(*plan)});
+              tried.loaded->value, life_text(*plan, *node)});
     std::string command = fill;
     const TimePoint until = Clock::now() + calls_.config().operation_timeout;
     const Answer stored = co_await calls_.ask(*node, plan->hash, std::move(command), until);
@@ -327,7 +328,7 @@ inline asio::awaitable<Result<std::string>> Loads::refresh(const Plan* plan, Nod
     }
     const std::string fill =
         resp({"EVAL", refresh_fill_script, "2", plan->key, refresh_key(plan->key), plan->token,
-              tried.loaded->value, life_text(*plan), old, std::to_string(expiry)});
+              tried.loaded->value, life_text(*plan, *node), old, std::to_string(expiry)});
     std::string command = fill;
     const TimePoint until = Clock::now() + calls_.config().operation_timeout;
     const Answer stored = co_await calls_.ask(*node, plan->hash, std::move(command), until);
@@ -391,7 +392,14 @@ inline void Loads::tell_others(const Plan& plan, std::uint64_t others, const std
     }
 }
 
-inline std::string Loads::life_text(const Plan& plan) const {
+/// What stands in for the primary lives for a short time only.
+inline std::string Loads::life_text(const Plan& plan, const Node& node) const {
+    if (calls_.config().mode == CacheMode::gutter && node.index() != 0) {
+        const Duration most = calls_.config().gutter_ttl;
+        calls_.note_guttered();
+        return detail::milliseconds_text(
+            plan.ttl.count() == 0 ? most : std::min<Duration>(plan.ttl + plan.stale_for, most));
+    }
     return plan.ttl.count() == 0 ? "0" : detail::milliseconds_text(plan.ttl + plan.stale_for);
 }
 
