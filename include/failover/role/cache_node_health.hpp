@@ -36,10 +36,10 @@ struct NodeTransition {
 ///     up        -> suspect    a call or a PING failed
 ///     suspect   -> up         one went well
 ///     any       -> down       refused; `errors` calls failed in a row; half of at least 10 within
-///     a
-///                             second; `ping_misses` PINGs missed in a row; drained by an operator
+///                             a second; `ping_misses` PINGs missed in a row; drained by an
+///                             operator
 ///     down      -> rejoining  a good PING, once it is not drained any more
-///     up, suspect, warming
+///     unknown, up, suspect, warming
 ///               -> rejoining  its data may not be trusted any more, or its role does not fit
 ///     rejoining -> warming    all of: 3 good PINGs in a row, good health for wait(), trusted,
 ///                             drained, nobody else's invalidations pending, the role fits, and

@@ -69,7 +69,6 @@ TEST(CacheNodeHealth, an_unknown_node_takes_writes_and_serves_no_reads) {
 TEST(CacheNodeHealth, one_that_never_failed_is_up_at_once_when_it_is_identified) {
     CacheNodeHealth node{rules(), t0};
     EXPECT_EQ(node.on_ping(true, {}, t0), std::nullopt);
-    EXPECT_EQ(node.on_untrusted("not flushed yet", t0), std::nullopt);
     EXPECT_EQ(node.on_tick(t0 + 1h), std::nullopt);
     EXPECT_EQ(node.on_trusted(t0 + 1h), (NodeTransition{State::unknown, State::up, "", 1h}));
     EXPECT_TRUE(node.readable());
@@ -77,11 +76,14 @@ TEST(CacheNodeHealth, one_that_never_failed_is_up_at_once_when_it_is_identified)
     EXPECT_EQ(node.since(), t0 + 1h);
 }
 
-TEST(CacheNodeHealth, an_identified_one_waits_for_its_role) {
-    CacheNodeHealth node{rules(), t0};
-    EXPECT_EQ(node.on_role(false, "it is a replica", t0), std::nullopt);
-    EXPECT_EQ(node.on_trusted(t0), std::nullopt);
-    EXPECT_EQ(to(node.on_role(true, {}, t0 + 1s)), State::up);
+TEST(CacheNodeHealth, one_that_is_not_fit_from_the_start_rejoins_and_nobody_waits_for_it) {
+    CacheNodeHealth replica{rules(), t0};
+    EXPECT_EQ(to(replica.on_role(false, "it is a replica", t0)), State::rejoining);
+    EXPECT_EQ(replica.on_trusted(t0), std::nullopt);
+    EXPECT_EQ(replica.on_role(true, {}, t0 + 1s), std::nullopt);
+    EXPECT_EQ(replica.reason(), "it is a replica");
+    CacheNodeHealth old{rules(), t0};
+    EXPECT_EQ(to(old.on_untrusted("not flushed yet", t0)), State::rejoining);
 }
 
 TEST(CacheNodeHealth, an_unknown_one_goes_down_like_any_other) {
