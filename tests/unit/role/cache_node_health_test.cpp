@@ -81,7 +81,6 @@ TEST(CacheNodeHealth, one_that_is_not_fit_from_the_start_rejoins_and_nobody_wait
     EXPECT_EQ(to(replica.on_role(false, "it is a replica", t0)), State::rejoining);
     EXPECT_EQ(replica.on_trusted(t0), std::nullopt);
     EXPECT_EQ(replica.on_role(true, {}, t0 + 1s), std::nullopt);
-    EXPECT_EQ(replica.reason(), "it is a replica");
     CacheNodeHealth old{rules(), t0};
     EXPECT_EQ(to(old.on_untrusted("not flushed yet", t0)), State::rejoining);
 }
