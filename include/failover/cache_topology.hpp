@@ -12,8 +12,7 @@ namespace failover {
 
 /// One cache node as it is known.
 struct CacheNodeStatus {
-    /// "primary", "secondary", "secondaries[0]": its place in the configuration; of a replica that
-    /// only Sentinel named, its address.
+    /// "primary", "secondary", "secondaries[0]": its place in the configuration.
     std::string id{};
     /// "host:port".
     std::string address{};
