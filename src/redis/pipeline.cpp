@@ -102,6 +102,18 @@ void Pipeline::flush() {
     }
 }
 
+void Pipeline::read() {
+    if (context_.tls() == nullptr) {
+        redisAsyncHandleRead(redis_);
+        return;
+    }
+    NoSigpipe quiet; // TLS writes when it reads, too
+    redisAsyncHandleRead(redis_);
+    if (redis_ == nullptr) {
+        quiet.broken();
+    }
+}
+
 void Pipeline::write() {
     NoSigpipe quiet;
     redisAsyncHandleWrite(redis_);
@@ -173,7 +185,7 @@ void Pipeline::on_readable() {
         if (redis_ != nullptr) {
             now_ = Clock::now();
             ends_ = &ends;
-            redisAsyncHandleRead(redis_);
+            read();
             after_events(ends);
             ends_ = nullptr;
         }

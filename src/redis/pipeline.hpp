@@ -114,6 +114,7 @@ private:
     void take_reply(void* reply);
     void logged_in(Ends& ends);
     void flush();
+    void read();
     void write();
     void send(std::string_view bytes, Flight flight, Ends& ends);
     void add_flight(Flight flight);

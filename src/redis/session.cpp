@@ -133,12 +133,20 @@ Answer HiredisSession::log_in(TimePoint until, CallControl* control, bool any_se
     for (const std::string& command : login.commands()) {
         redisAppendFormattedCommand(redis_, command.data(), command.size());
     }
+    bool heard = false;
     while (!login.complete()) {
         busy_ = false; // a log-in leaves no zombie
         Answer answer = receive(until, control);
         if (answer.fault != FaultKind::none) {
+            // What the handshake found wrong shows as a connection that breaks at once.
+            if (answer.fault == FaultKind::reset && context_.tls() != nullptr && !heard) {
+                answer.fault = FaultKind::tls;
+                answer.phase = Phase::handshaking;
+                answer.cause = make_error_code(Errc::tls_failed);
+            }
             return answer;
         }
+        heard = true;
         if (!login.take(answer.reply)) {
             return fault(FaultKind::connect, Phase::handshaking, false,
                          boost::asio::error::access_denied, login.problem());
@@ -163,6 +171,18 @@ void HiredisSession::send(std::string_view bytes) {
 bool HiredisSession::write(int& done) {
     NoSigpipe quiet;
     const bool good = redisBufferWrite(redis_, &done) == REDIS_OK;
+    if (!good) {
+        quiet.broken();
+    }
+    return good;
+}
+
+bool HiredisSession::read() {
+    if (context_.tls() == nullptr) {
+        return redisBufferRead(redis_) == REDIS_OK;
+    }
+    NoSigpipe quiet; // TLS writes when it reads, too
+    const bool good = redisBufferRead(redis_) == REDIS_OK;
     if (!good) {
         quiet.broken();
     }
@@ -203,7 +223,7 @@ Answer HiredisSession::receive(TimePoint until, CallControl* control) {
                 continue;
             }
         }
-        if (redisBufferRead(redis_) != REDIS_OK) {
+        if (!read()) {
             return broken(Phase::waiting, true);
         }
     }

@@ -39,6 +39,7 @@ private:
     [[nodiscard]] cache::Answer broken(Phase phase, bool written);
     /// False: it failed.
     bool write(int& done);
+    bool read();
     void end() noexcept;
 
     LinkContext& context_;

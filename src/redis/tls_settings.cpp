@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tls_settings.hpp"
 
+#include "no_sigpipe.hpp"
 #include <failover/config/load.hpp>
 
 #include <hiredis/hiredis.h>
@@ -45,7 +46,12 @@ TlsSettings::~TlsSettings() {
 }
 
 bool TlsSettings::start(redisContext& connection) const {
-    return redisInitiateSSLWithContext(&connection, impl_->context) == REDIS_OK;
+    NoSigpipe quiet;
+    const bool good = redisInitiateSSLWithContext(&connection, impl_->context) == REDIS_OK;
+    if (!good) {
+        quiet.broken();
+    }
+    return good;
 }
 
 #else
