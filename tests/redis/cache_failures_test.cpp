@@ -454,7 +454,8 @@ TEST(CacheFailures, a_node_that_runs_a_script_for_long_is_stood_in_for) {
     EXPECT_TRUE(rig.await_problem(0, "BUSY")) << rig.node(0).problem;
     EXPECT_EQ(first.command({"SCRIPT", "KILL"}).text, "OK");
     while (rig.node(0).state != CacheNodeState::up) {
-        ASSERT_EQ(rig.cache.get("k"), "new49");
+        // It may be up by now, and has forgotten the key.
+        ASSERT_EQ(rig.cache.get("k").value_or("new49"), "new49");
     }
     EXPECT_NE(raw(first, "k"), "old");
 }
