@@ -34,10 +34,7 @@ public:
     void ended(const Result<T>& result) const {
         ended(result.has_value());
     }
-    void ended(bool good) const {
-        meter_.call(verb_, good ? CacheMeter::End::ok : CacheMeter::End::failed,
-                    Clock::now() - start_);
-    }
+    void ended(bool good) const { count(meter_, verb_, good, start_); }
 
 private:
     CacheMeter& meter_;

@@ -414,11 +414,8 @@ Result<void> Cache::judge(const std::vector<cache::Answer>& answers) const {
     for (std::size_t i = 0; i < answers.size(); ++i) {
         const cache::Answer& answer = answers[i];
         const Node& node = *nodes_.all()[i];
-        const std::string problem = answer.good()       ? node.status(Clock::now()).problem
-                                    : answer.is_error() ? escaped(answer.reply.text())
-                                    : answer.text.empty()
-                                        ? answer.cause.message()
-                                        : answer.cause.message() + ": " + escaped(answer.text);
+        const std::string problem =
+            answer.good() ? node.status(Clock::now()).problem : answer.problem();
         if (answer.good() && node.fit()) {
             any = true;
         } else {

@@ -153,9 +153,8 @@ void Pipeline::follow() {
         reading_ = true;
         descriptor_->async_wait(stream_descriptor::wait_read,
                                 [weak = weak_from_this(), epoch = epoch_](const error_code&) {
-                                    const auto self = weak.lock();
-                                    if (self && self->epoch_is(epoch)) {
-                                        self->on_readable();
+                                    if (const auto self = weak.lock()) {
+                                        self->on_readable(epoch);
                                     }
                                 });
     }
@@ -163,32 +162,27 @@ void Pipeline::follow() {
         writing_ = true;
         descriptor_->async_wait(stream_descriptor::wait_write,
                                 [weak = weak_from_this(), epoch = epoch_](const error_code&) {
-                                    const auto self = weak.lock();
-                                    if (self && self->epoch_is(epoch)) {
-                                        self->on_writable();
+                                    if (const auto self = weak.lock()) {
+                                        self->on_writable(epoch);
                                     }
                                 });
     }
 }
 
-bool Pipeline::epoch_is(std::uint64_t epoch) const {
-    const std::lock_guard lock{mutex_};
-    return redis_ != nullptr && epoch_ == epoch;
-}
-
-void Pipeline::on_readable() {
+void Pipeline::on_readable(std::uint64_t epoch) {
     Ends ends;
     {
         const std::lock_guard lock{mutex_};
+        if (redis_ == nullptr || epoch_ != epoch) {
+            return; // of a connection that is gone
+        }
         reading_ = false;
         ends.swap(spare_);
-        if (redis_ != nullptr) {
-            now_ = Clock::now();
-            ends_ = &ends;
-            read();
-            after_events(ends);
-            ends_ = nullptr;
-        }
+        now_ = Clock::now();
+        ends_ = &ends;
+        read();
+        after_events(ends);
+        ends_ = nullptr;
         follow();
     }
     corked = this;
@@ -199,18 +193,19 @@ void Pipeline::on_readable() {
     flush_now(&ends);
 }
 
-void Pipeline::on_writable() {
+void Pipeline::on_writable(std::uint64_t epoch) {
     Ends ends;
     {
         const std::lock_guard lock{mutex_};
-        writing_ = false;
-        if (redis_ != nullptr) {
-            now_ = Clock::now();
-            ends_ = &ends;
-            write();
-            after_events(ends);
-            ends_ = nullptr;
+        if (redis_ == nullptr || epoch_ != epoch) {
+            return;
         }
+        writing_ = false;
+        now_ = Clock::now();
+        ends_ = &ends;
+        write();
+        after_events(ends);
+        ends_ = nullptr;
         follow();
     }
     tell(ends, false);

@@ -127,11 +127,10 @@ private:
     [[nodiscard]] TimePoint expire_flights(TimePoint now, Ends& ends);
     void post_flush();
 
-    void on_readable();
-    void on_writable();
+    void on_readable(std::uint64_t epoch);
+    void on_writable(std::uint64_t epoch);
     void on_timer();
     void flush_now(Ends* spare);
-    [[nodiscard]] bool epoch_is(std::uint64_t epoch) const;
     static void tell(Ends& ends, bool here);
 
     const boost::asio::any_io_executor executor_;

@@ -66,10 +66,6 @@ inline constexpr const char* fill_script = detail::fill_lua;
 /// that was set again to the same bytes expires at another time.
 inline constexpr const char* refresh_fill_script = detail::refresh_fill_lua;
 
-/// Stores what was copied from another node: fill_script without a version.
-///     KEYS[1] key; ARGV[1] token, ARGV[2] value, ARGV[3] life or 0
-inline constexpr const char* warm_script = detail::warm_lua;
-
 /// Deletes the key and leaves a tombstone. That of a newer version of the same system id stays,
 /// and a lease's version counts as one's; a lease ends. Works on a key of any type.
 ///     KEYS[1] key; ARGV[1] version, ARGV[2] tombstone

@@ -28,6 +28,13 @@ struct Answer {
     [[nodiscard]] bool is_error() const noexcept {
         return replied() && reply.type() == Reply::Type::error;
     }
+    /// Why it is not good, for people; a server's words are escaped.
+    [[nodiscard]] std::string problem() const {
+        if (is_error()) {
+            return escaped(reply.text());
+        }
+        return text.empty() ? cause.message() : cause.message() + ": " + escaped(text);
+    }
     /// The server executed it and said what came out.
     [[nodiscard]] bool good() const noexcept { return replied() && !is_error(); }
 };

@@ -80,7 +80,7 @@ public:
         return std::max(until_, std::min(plan_.deadline, now + plan_.attempt_timeout));
     }
 
-    /// It failed: what next? `text`: what a server said of it.
+    /// It failed: what next?
     Step failed(const Answer& answer, TimePoint now) {
         log(answer, now);
         const AttemptResult result = result_of(answer, kind_);

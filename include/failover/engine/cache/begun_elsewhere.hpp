@@ -45,8 +45,8 @@ public:
             if (node.get() == &lead_) {
                 continue;
             }
-            const auto mutation = std::make_shared<Mutation>(keep_, join, *node, work_.keys,
-                                                             is_target(*node), work_.everything);
+            const auto mutation =
+                std::make_shared<Mutation>(keep_, join, *node, work_.keys, is_target(*node), false);
             if (is_target(*node) && node->reachable() && !work_.others.empty()) {
                 node->link().submit(work_.hash, work_.others, mutation, Clock::now(), until, false);
             } else {

@@ -76,6 +76,10 @@ public:
     [[nodiscard]] const CacheConfig& config() const noexcept { return parts_.config; }
     [[nodiscard]] Nodes& nodes() const noexcept { return parts_.nodes; }
     [[nodiscard]] CacheMeter& meter() const noexcept { return *parts_.meter; }
+    /// Does `node` stand in for the primary, in gutter mode?
+    [[nodiscard]] bool gutters(const Node& node) const noexcept {
+        return parts_.config.mode == CacheMode::gutter && node.index() != 0;
+    }
     /// Gutter mode: the secondary holds something from now on.
     void note_guttered() noexcept {
         guttered_until_.store(
@@ -116,10 +120,6 @@ private:
 
     /// Bit i: a write whose lead is `lead` concerns node i too.
     [[nodiscard]] std::uint64_t targets_of(const Node& lead) const noexcept;
-    /// Does `lead` stand in for the primary, in gutter mode?
-    [[nodiscard]] bool gutters(const Node& lead) const noexcept {
-        return parts_.config.mode == CacheMode::gutter && lead.index() != 0;
-    }
     [[nodiscard]] const std::string& bytes_for(const Work& work, const Node& lead) const noexcept {
         return gutters(lead) && !work.capped.empty() ? work.capped : work.bytes;
     }

@@ -31,7 +31,6 @@ struct RoleReport {
     bool linked = false;
     /// Of a replica: where its primary is.
     std::string master{};
-    std::int64_t offset = 0;
     TimePoint asked{};
     TimePoint answered{};
 };

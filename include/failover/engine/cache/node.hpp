@@ -226,10 +226,6 @@ public:
         stopped_ = true;
         poked_.notify_all();
     }
-    [[nodiscard]] bool stopped() const {
-        const std::lock_guard lock{mutex_};
-        return stopped_;
-    }
 
     void describe(std::string role, Duration round_trip) {
         const std::lock_guard lock{mutex_};

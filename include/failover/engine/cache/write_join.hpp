@@ -230,8 +230,7 @@ public:
             return;
         }
         const bool refused = answer.cause == boost::system::errc::connection_refused;
-        node.failed(refused, answer.text.empty() ? answer.cause.message()
-                                                 : answer.cause.message() + ": " + answer.text);
+        node.failed(refused, answer.problem());
     }
 
 private:

@@ -71,22 +71,6 @@ end
 return 1
 )lua";
 
-inline constexpr const char* warm_lua = R"lua(
-local v = redis.call('GET', KEYS[1])
-if not v or string.sub(v, 1, 23) ~= '\0fo:l:' .. ARGV[1] .. ':' then return 0 end
-local known = string.sub(v, 24)
-if known ~= '' then
-  redis.call('SET', KEYS[1], '\0fo:t:' .. known, 'PX', math.max(1, redis.call('PTTL', KEYS[1])))
-  return 2
-end
-if ARGV[3] == '0' then
-  redis.call('SET', KEYS[1], ARGV[2])
-else
-  redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-end
-return 1
-)lua";
-
 inline constexpr const char* bury_lua = R"lua(
 local v = redis.pcall('GET', KEYS[1])
 local version = ARGV[1]

@@ -340,10 +340,10 @@ inline asio::awaitable<Answer> Calls::write_attempt(std::shared_ptr<Work> work, 
     } else {
         const std::lock_guard lock{order_of(work->hash)};
         const std::uint64_t begun = begin_at_others(*work, *lead, true);
-        lead->link().submit(
-            work->hash, bytes_for(*work, *lead),
-            std::make_shared<Mutation>(parts_.keep(), join, *lead, work->keys, false, false),
-            Clock::now(), until, false);
+        lead->link().submit(work->hash, bytes_for(*work, *lead),
+                            std::make_shared<Mutation>(parts_.keep(), join, *lead, work->keys,
+                                                       false, work->everything),
+                            Clock::now(), until, false);
         send_to_others(*work, *lead, join, until, begun, false);
     }
     if (gutters(*lead)) {

@@ -26,12 +26,9 @@ inline RoleReport role_of(const Reply& reply) {
         return report;
     }
     report.role = parts[0].text();
-    if (report.role == "master" && parts.size() >= 2) {
-        report.offset = parts[1].integer();
-    } else if (parts.size() >= 5) {
+    if (report.role != "master" && parts.size() >= 5) {
         report.master = parts[1].text() + ':' + std::to_string(parts[2].integer());
         report.linked = parts[3].text() == "connected";
-        report.offset = parts[4].integer();
     }
     return report;
 }
@@ -114,7 +111,6 @@ inline bool Keeper::ping() {
         not_there(answer);
         return false;
     }
-    const Duration round_trip = Clock::now() - asked;
     if (!ask_role()) {
         return false;
     }
@@ -124,7 +120,6 @@ inline bool Keeper::ping() {
             return false;
         }
     }
-    static_cast<void>(round_trip);
     node_.change([](CacheNodeHealth& health) { return health.on_ping(true, {}, Clock::now()); });
     return true;
 }
@@ -188,10 +183,7 @@ inline void Keeper::not_there(const Answer& why) {
     if (why.fault == FaultKind::cancelled) {
         return; // stop()
     }
-    std::string reason = why.is_error() ? escaped(why.reply.text()) : why.cause.message();
-    if (!why.text.empty() && !why.replied()) {
-        reason += ": " + escaped(why.text);
-    }
+    const std::string reason = why.problem();
     if (why.cause == boost::system::errc::permission_denied) {
         misconfigured(why.text);
     }

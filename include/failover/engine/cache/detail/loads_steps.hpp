@@ -297,6 +297,9 @@ inline asio::awaitable<Result<std::string>> Loads::load_and_fill(const Plan* pla
         const std::lock_guard lock{mutex_};
         flight->closing = true;
     }
+    if (calls_.gutters(*node)) {
+        calls_.note_guttered();
+    }
     const std::string fill =
         resp({"EVAL", fill_script, "1", plan->key, plan->token, version_text(tried.loaded->version),
               tried.loaded->value, life_text(*plan, *node)});
@@ -325,6 +328,9 @@ inline asio::awaitable<Result<std::string>> Loads::refresh(const Plan* plan, Nod
     detail::Tried tried = co_await detail::try_loader(std::move(loader));
     if (tried.thrown) {
         std::rethrow_exception(tried.thrown);
+    }
+    if (calls_.gutters(*node)) {
+        calls_.note_guttered();
     }
     const std::string fill =
         resp({"EVAL", refresh_fill_script, "2", plan->key, refresh_key(plan->key), plan->token,
@@ -394,9 +400,8 @@ inline void Loads::tell_others(const Plan& plan, std::uint64_t others, const std
 
 /// What stands in for the primary lives for a short time only.
 inline std::string Loads::life_text(const Plan& plan, const Node& node) const {
-    if (calls_.config().mode == CacheMode::gutter && node.index() != 0) {
+    if (calls_.gutters(node)) {
         const Duration most = calls_.config().gutter_ttl;
-        calls_.note_guttered();
         return detail::milliseconds_text(
             plan.ttl.count() == 0 ? most : std::min<Duration>(plan.ttl + plan.stale_for, most));
     }
