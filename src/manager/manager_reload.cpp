@@ -82,6 +82,12 @@ void FailoverManager::Impl::reload(Config config) {
         throw;
     }
     std::string not_applied = keep_fixed(config);
+    {
+        // Before the services: an endpoint may be due for its alert the moment they know
+        // the new `unhealthy_for`.
+        const std::lock_guard lock{mutex_};
+        config_.alerts = config.alerts;
+    }
     apply_services(before, next, config);
     {
         const std::lock_guard lock{mutex_};

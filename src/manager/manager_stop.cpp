@@ -28,6 +28,13 @@ constexpr Duration unwind_limit = 2s;
 /// thread cannot wait for itself: it runs out of work and ends, and what it uses lives as long as
 /// it does.
 FailoverManager::Impl::~Impl() {
+    // A user's context may have gone before it ran what stop() gave it.
+    if (!attachments_.empty()) {
+        runtime_->calls.abort_all();
+    }
+    for (const auto& [kind, attachment] : attachments_) {
+        attachment->stop();
+    }
     work_.reset();
     for (std::thread& thread : threads_) {
         thread.detach();

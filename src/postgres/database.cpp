@@ -8,7 +8,6 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -73,8 +72,7 @@ Database::Database(const AttachmentParts& parts)
     : config_{usable(parts.config)},
       calls_{parts.calls},
       log_{parts.log},
-      events_{parts.events},
-      event_strand_{asio::make_strand(parts.executor)},
+      events_{parts.events, parts.executor},
       meter_{parts.metrics->database()},
       resolver_{parts.resolver},
       on_manager_thread_{parts.on_manager_thread},
@@ -148,7 +146,7 @@ void Database::start() {
 }
 
 void Database::publish(const Event& event) const {
-    asio::post(event_strand_, [events = events_, event] { events->publish(event); });
+    events_.publish(event);
 }
 
 void Database::stop() {
@@ -159,6 +157,7 @@ void Database::stop() {
         }
         monitor_->stop();
         workers_.stop();
+        events_.close();
     });
 }
 

@@ -11,6 +11,7 @@
 #include <failover/db_params.hpp>
 #include <failover/engine/attachment.hpp>
 #include <failover/engine/call_registry.hpp>
+#include <failover/engine/event_post.hpp>
 #include <failover/engine/upstream.hpp>
 #include <failover/engine/watchdog.hpp>
 #include <failover/engine/worker_pool.hpp>
@@ -19,7 +20,6 @@
 #include <failover/topology.hpp>
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/strand.hpp>
 
 #include <pqxx/pqxx>
 
@@ -100,8 +100,7 @@ private:
     const DatabaseConfig config_;
     std::shared_ptr<CallRegistry> calls_;
     std::shared_ptr<LogSink> log_;
-    std::shared_ptr<EventHub> events_;
-    mutable asio::strand<asio::any_io_executor> event_strand_;
+    mutable EventPost events_;
     std::shared_ptr<DatabaseMeter> meter_;
     std::shared_ptr<Resolver> resolver_;
     std::function<bool()> on_manager_thread_;

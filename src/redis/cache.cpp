@@ -8,8 +8,6 @@
 #include <failover/config/validate.hpp>
 #include <failover/engine/new_seed.hpp>
 
-#include <boost/asio/post.hpp>
-
 #include <algorithm>
 #include <chrono>
 #include <map>
@@ -60,8 +58,7 @@ std::string id_of(const CacheNodeConfig& node, std::size_t position) {
 Cache::Cache(const AttachmentParts& parts)
     : config_{usable(parts.config)},
       log_{parts.log},
-      events_{parts.events},
-      event_strand_{asio::make_strand(parts.executor)},
+      events_{parts.events, parts.executor},
       meter_{parts.metrics->cache()},
       client_{lease_token_text(new_seed())},
       nodes_{config_} {
@@ -273,6 +270,7 @@ void Cache::stop() {
             node->link().close();
         }
         nodes_.bell().ring();
+        events_.close();
     });
 }
 
@@ -343,7 +341,7 @@ void Cache::publish(EventKind kind, const Node* node, std::string reason, Durati
     }
     event.reason = std::move(reason);
     event.duration = lasted;
-    asio::post(event_strand_, [events = events_, event] { events->publish(event); });
+    events_.publish(std::move(event));
 }
 
 CacheTopology Cache::topology() const {

@@ -14,8 +14,7 @@
 #include <failover/engine/cache/loads.hpp>
 #include <failover/engine/cache/nodes.hpp>
 #include <failover/engine/cache/replication.hpp>
-
-#include <boost/asio/strand.hpp>
+#include <failover/engine/event_post.hpp>
 
 #include <array>
 #include <atomic>
@@ -71,8 +70,7 @@ private:
 
     const CacheConfig config_;
     std::shared_ptr<LogSink> log_;
-    std::shared_ptr<EventHub> events_;
-    mutable asio::strand<asio::any_io_executor> event_strand_;
+    mutable EventPost events_;
     const std::shared_ptr<CacheMeter> meter_;
     const std::string client_;                    // this process among those that share the nodes
     std::unique_ptr<cache::JournalFile> journal_; // outlives the nodes

@@ -8,6 +8,7 @@
 #include <failover/failover.hpp>
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
 
@@ -16,6 +17,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -308,6 +310,32 @@ TEST(FailoverDb, AwaitsQueriesOnTheUsersExecutor) {
     EXPECT_EQ(result.get(), 43);
     manager.stop();
     const Result<pqxx::result> after = db.try_query("select 1");
+    EXPECT_TRUE(after.error() == Errc::not_running) << after.error();
+}
+
+TEST(FailoverDb, OutlivesTheContextOfItsManagerWithACallUnderWay) {
+    PostgresCluster cluster{alone};
+    std::optional<FailoverDB> db;
+    {
+        boost::asio::io_context io;
+        FailoverManager manager{io.get_executor(), database_config(urls_of(cluster))};
+        db.emplace(manager);
+        auto work = [](FailoverDB handle) -> asio::awaitable<void> {
+            co_await handle.async_query("select pg_sleep(30)");
+        };
+        boost::asio::co_spawn(io, work(*db), boost::asio::detached);
+        const auto under_way = [&] {
+            io.poll();
+            return cluster
+                       .sql(0,
+                            "select count(*) from pg_stat_activity where query like "
+                            "'select pg_sleep%'")
+                       .at(0)
+                       .at(0) == "1";
+        };
+        ASSERT_TRUE(wait_until(under_way));
+    }
+    const Result<pqxx::result> after = db->try_query("select 1");
     EXPECT_TRUE(after.error() == Errc::not_running) << after.error();
 }
 

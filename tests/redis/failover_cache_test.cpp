@@ -7,6 +7,7 @@
 #include <failover/failover.hpp>
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
 
@@ -112,6 +113,23 @@ TEST(FailoverCache, coroutines_do_the_same) {
     auto done = boost::asio::co_spawn(io, work(*redis.cache), boost::asio::use_future);
     io.run();
     EXPECT_EQ(done.get(), 0);
+}
+
+TEST(FailoverCache, outlives_the_context_of_its_manager_with_a_call_under_way) {
+    const RedisServer hung;
+    hung.freeze();
+    std::optional<FailoverCache> cache;
+    {
+        boost::asio::io_context io;
+        FailoverManager manager{io.get_executor(), cache_config({hung.url()}, quick)};
+        cache.emplace(manager);
+        auto work = [](FailoverCache handle) -> asio::awaitable<void> {
+            co_await handle.async_get("k");
+        };
+        boost::asio::co_spawn(io, work(*cache), boost::asio::detached);
+        io.poll();
+    }
+    EXPECT_EQ(cache->try_get("k").error(), Errc::not_running);
 }
 
 TEST(FailoverCache, commands_that_add_up_are_executed_once_and_deleted_elsewhere) {
