@@ -23,10 +23,8 @@ using CachePtr = std::shared_ptr<Cache>;
 
 asio::awaitable<Result<FailoverCache::Value>> get_slowly(Cache* cache,
                                                          std::shared_ptr<cache::ReadCall> call,
-                                                         cache::Answer answer,
                                                          CacheOptions options) {
-    Result<Reply> reply =
-        co_await cache->calls().end_get_slowly(call, std::move(answer), std::move(options));
+    Result<Reply> reply = co_await cache->calls().end_get_slowly(call, std::move(options));
     Result<FailoverCache::Value> value = value_of(std::move(reply), cache->meter());
     count(cache->meter(), Verb::get, value.has_value(), call->start());
     co_return value;
@@ -34,24 +32,22 @@ asio::awaitable<Result<FailoverCache::Value>> get_slowly(Cache* cache,
 
 asio::awaitable<FailoverCache::Value> must_get_slowly(Cache* cache,
                                                       std::shared_ptr<cache::ReadCall> call,
-                                                      cache::Answer answer, CacheOptions options) {
-    co_return must(
-        co_await get_slowly(cache, std::move(call), std::move(answer), std::move(options)));
+                                                      CacheOptions options) {
+    co_return must(co_await get_slowly(cache, std::move(call), std::move(options)));
 }
 
 /// The value, when the first attempt came to one.
-bool take_value(Cache& cache, cache::ReadCall& call, cache::Answer& answer,
-                FailoverCache::Value& value) {
-    std::optional<Reply> reply = cache.calls().end_get(call, answer);
-    if (!reply) {
+bool take_value(Cache& cache, cache::ReadCall& call, FailoverCache::Value& value) {
+    cache::Answer* const answer = cache.calls().end_get(call);
+    if (answer == nullptr) {
         return false;
     }
-    count(cache.meter(), Verb::get, true, call.start());
-    if (reply->is_nil()) {
+    cache.meter().call(Verb::get, CacheMeter::End::ok, answer->at - call.start());
+    if (answer->reply.is_nil()) {
         cache.meter().miss();
     } else {
         cache.meter().hit();
-        value.emplace(std::move(*reply).text());
+        value.emplace(std::move(answer->reply).text());
     }
     return true;
 }
@@ -66,12 +62,11 @@ asio::awaitable<Result<FailoverCache::Value>> get_value(CachePtr cache, CacheOpt
     if (call->node() != nullptr) {
         co_await call->async_wait(asio::use_awaitable);
     }
-    cache::Answer answer;
     FailoverCache::Value value;
-    if (take_value(*cache, *call, answer, value)) {
+    if (take_value(*cache, *call, value)) {
         co_return value;
     }
-    co_return co_await get_slowly(cache.get(), call, std::move(answer), std::move(options));
+    co_return co_await get_slowly(cache.get(), call, std::move(options));
 }
 
 asio::awaitable<FailoverCache::Value> must_get_value(CachePtr cache, CacheOptions options,
@@ -81,12 +76,11 @@ asio::awaitable<FailoverCache::Value> must_get_value(CachePtr cache, CacheOption
     if (call->node() != nullptr) {
         co_await call->async_wait(asio::use_awaitable);
     }
-    cache::Answer answer;
     FailoverCache::Value value;
-    if (take_value(*cache, *call, answer, value)) {
+    if (take_value(*cache, *call, value)) {
         co_return value;
     }
-    co_return co_await must_get_slowly(cache.get(), call, std::move(answer), std::move(options));
+    co_return co_await must_get_slowly(cache.get(), call, std::move(options));
 }
 
 asio::awaitable<Result<Reply>> run(CachePtr cache, Verb verb, Work work, CacheOptions options) {

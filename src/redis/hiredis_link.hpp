@@ -25,7 +25,7 @@ struct LinkOptions {
     std::uint16_t port = 6379;
     Credentials credentials{};
     std::shared_ptr<TlsSettings> tls{};
-    std::size_t pipelines = 2;
+    std::size_t pipelines = 1;
     std::size_t sessions = 10;
     PipelineOptions pipeline{};
 };

@@ -5,11 +5,14 @@
 #include "pipeline_hooks.hpp"
 #include <failover/engine/parked.hpp>
 
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <sys/socket.h>
 #include <utility>
 
 namespace failover::redis {
@@ -21,6 +24,8 @@ namespace {
 // Commands gathered before they are written without waiting for more: the server works on them
 // while the next ones are made.
 constexpr std::size_t write_after = 32;
+// Memory for commands that is kept; a large one gives it back.
+constexpr std::size_t most_kept = std::size_t{64} << 10U;
 
 /// The pipeline whose answers this thread is handing out: it writes itself when it is done.
 thread_local const Pipeline* corked = nullptr;
@@ -93,11 +98,38 @@ void Pipeline::take_reply(void* reply) {
     ended.command = std::move(flight.command);
     ended.answer.reply = std::move(from);
     ended.answer.written = true;
+    ended.answer.at = now_;
+}
+
+/// Past hiredis's asynchronous API.
+void Pipeline::take_received(std::size_t size) {
+    redisReader* const reader = redis_->c.reader;
+    void* reply = nullptr;
+    int state = redisReaderFeed(reader, in_.data(), size);
+    while (state == REDIS_OK) {
+        state = redisReaderGetReply(reader, &reply);
+        if (state != REDIS_OK || reply == nullptr) {
+            break;
+        }
+        if (flights_.empty()) {
+            lose(failure_of(REDIS_ERR_OTHER, "a reply nobody asked for", 0, Phase::waiting, true));
+            return;
+        }
+        take_reply(reply);
+    }
+    if (state != REDIS_OK) {
+        lose(failure_of(reader->err, reader->errstr, 0, Phase::waiting, true));
+    }
 }
 
 void Pipeline::flush() {
     unflushed_ = 0;
-    if (redis_ != nullptr && wants_write_) {
+    if (redis_ == nullptr) {
+        return;
+    }
+    if (direct_) {
+        write_out();
+    } else if (wants_write_) {
         write();
     }
 }
@@ -122,11 +154,44 @@ void Pipeline::write() {
     }
 }
 
+/// As much as the socket takes.
+void Pipeline::write_out() {
+    while (out_begin_ < out_.size()) {
+        const ssize_t written =
+            ::send(redis_->c.fd, out_.data() + out_begin_, out_.size() - out_begin_, MSG_NOSIGNAL);
+        if (written >= 0) {
+            out_begin_ += static_cast<std::size_t>(written);
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            break;
+        } else if (errno != EINTR) {
+            lose(failure_of({errno, boost::system::system_category()}, Phase::waiting, true));
+            return;
+        }
+    }
+    wants_write_ = out_begin_ < out_.size();
+    if (!wants_write_ && out_.capacity() > most_kept) {
+        std::string{}.swap(out_);
+    }
+    if (out_begin_ > out_.size() / 2) {
+        out_.erase(0, out_begin_);
+        out_begin_ = 0;
+    }
+}
+
+/// The connection cannot be used any more.
+void Pipeline::lose(Answer why) {
+    broken_ = std::move(why);
+    redisAsyncFree(redis_); // let_go() hears of it
+}
+
 /// hiredis counts what it is given: a command it did not take must not have a place among those
 /// that are answered.
 void Pipeline::send(std::string_view bytes, Flight flight, Ends& ends) {
-    if (redisAsyncFormattedCommand(redis_, &Hooks::reply, nullptr, bytes.data(), bytes.size()) ==
-        REDIS_OK) {
+    if (direct_) {
+        out_.append(bytes);
+        add_flight(std::move(flight));
+    } else if (redisAsyncFormattedCommand(redis_, &Hooks::reply, nullptr, bytes.data(),
+                                          bytes.size()) == REDIS_OK) {
         add_flight(std::move(flight));
     } else if (flight.command != nullptr) {
         ends.push_back({std::move(flight.command),
@@ -148,28 +213,63 @@ void Pipeline::follow() {
     if (redis_ == nullptr) {
         return;
     }
-    using boost::asio::posix::stream_descriptor;
-    if (wants_read_ && !reading_) {
+    using Socket = boost::asio::generic::stream_protocol::socket;
+    if (direct_) {
+        if (!reading_) {
+            receive();
+        }
+    } else if (wants_read_ && !reading_) {
         reading_ = true;
-        descriptor_->async_wait(stream_descriptor::wait_read,
-                                [weak = weak_from_this(), epoch = epoch_](const error_code&) {
-                                    if (const auto self = weak.lock()) {
-                                        self->on_readable(epoch);
-                                    }
-                                });
+        socket_->async_wait(Socket::wait_read,
+                            [weak = weak_from_this(), epoch = epoch_](const error_code&) {
+                                if (const auto self = weak.lock()) {
+                                    self->on_readable(epoch);
+                                }
+                            });
     }
     if (wants_write_ && !writing_ && unflushed_ == 0) {
         writing_ = true;
-        descriptor_->async_wait(stream_descriptor::wait_write,
-                                [weak = weak_from_this(), epoch = epoch_](const error_code&) {
-                                    if (const auto self = weak.lock()) {
-                                        self->on_writable(epoch);
-                                    }
-                                });
+        socket_->async_wait(Socket::wait_write,
+                            [weak = weak_from_this(), epoch = epoch_](const error_code&) {
+                                if (const auto self = weak.lock()) {
+                                    self->on_writable(epoch);
+                                }
+                            });
     }
 }
 
+void Pipeline::receive() {
+    reading_ = true;
+    socket_->async_receive(
+        boost::asio::buffer(in_),
+        [weak = weak_from_this(), epoch = epoch_](const error_code& error, std::size_t size) {
+            if (const auto self = weak.lock()) {
+                self->on_received(epoch, error, size);
+            }
+        });
+}
+
 void Pipeline::on_readable(std::uint64_t epoch) {
+    on_replies(epoch, [this] {
+        if (!direct_) {
+            read();
+        }
+    });
+}
+
+void Pipeline::on_received(std::uint64_t epoch, const error_code& error, std::size_t size) {
+    on_replies(epoch, [&] {
+        if (error) {
+            lose(failure_of(error, Phase::waiting, true));
+        } else {
+            take_received(size);
+        }
+    });
+}
+
+/// `work`: takes what came.
+template <class Work>
+void Pipeline::on_replies(std::uint64_t epoch, const Work& work) {
     Ends ends;
     {
         const std::lock_guard lock{mutex_};
@@ -180,7 +280,7 @@ void Pipeline::on_readable(std::uint64_t epoch) {
         ends.swap(spare_);
         now_ = Clock::now();
         ends_ = &ends;
-        read();
+        work();
         after_events(ends);
         ends_ = nullptr;
         follow();
@@ -203,7 +303,11 @@ void Pipeline::on_writable(std::uint64_t epoch) {
         writing_ = false;
         now_ = Clock::now();
         ends_ = &ends;
-        write();
+        if (direct_) {
+            write_out();
+        } else {
+            write();
+        }
         after_events(ends);
         ends_ = nullptr;
         follow();
@@ -236,12 +340,12 @@ void Pipeline::after_events(Ends& ends) {
 }
 
 void Pipeline::arm(TimePoint due) {
-    if (armed_ && *armed_ <= due) {
+    if (!timer_ || (armed_ && *armed_ <= due)) {
         return;
     }
     armed_ = due;
-    timer_.expires_at(due);
-    timer_.async_wait([weak = weak_from_this()](const error_code& error) {
+    timer_->expires_at(due);
+    timer_->async_wait([weak = weak_from_this()](const error_code& error) {
         if (const auto self = weak.lock(); self && !error) {
             self->on_timer();
         }

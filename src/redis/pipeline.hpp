@@ -7,7 +7,7 @@
 #include <failover/engine/cache/link.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/circular_buffer.hpp>
 
@@ -62,7 +62,12 @@ struct PipelineOptions {
 /// Replies are matched by order alone (RESP2 has nothing else), so a connection on which a reply is
 /// overdue is closed, never skipped.
 ///
-/// Threads    safe: a mutex guards hiredis and the descriptor; whoever holds it, works.
+/// hiredis's asynchronous API connects, begins TLS and logs in, and carries everything over TLS.
+/// Once a plain connection is ready its bytes go past that API, from and to the socket, and only
+/// its reader is used: one system call for a batch of commands and one for their replies, where the
+/// API and what it takes to follow it need six (docs/adr/0011).
+///
+/// Threads    safe: a mutex guards hiredis and the socket; whoever holds it, works.
 /// Runs on    its executor, and the threads that submit.
 class Pipeline final : public std::enable_shared_from_this<Pipeline> {
 public:
@@ -116,6 +121,12 @@ private:
     void flush();
     void read();
     void write();
+    void receive();
+    void take_received(std::size_t size);
+    [[nodiscard]] error_code take_socket();
+    void go_direct();
+    void write_out();
+    void lose(cache::Answer why);
     void send(std::string_view bytes, Flight flight, Ends& ends);
     void add_flight(Flight flight);
     void follow();
@@ -128,6 +139,9 @@ private:
     void post_flush();
 
     void on_readable(std::uint64_t epoch);
+    void on_received(std::uint64_t epoch, const error_code& error, std::size_t size);
+    template <class Work>
+    void on_replies(std::uint64_t epoch, const Work& work);
     void on_writable(std::uint64_t epoch);
     void on_timer();
     void flush_now(Ends* spare);
@@ -140,8 +154,12 @@ private:
     mutable std::mutex mutex_;
     State state_ = State::idle;
     redisAsyncContext* redis_ = nullptr;
-    std::optional<boost::asio::posix::stream_descriptor> descriptor_;
-    boost::asio::steady_timer timer_;
+    std::optional<boost::asio::generic::stream_protocol::socket> socket_;
+    bool direct_ = false; // past hiredis's asynchronous API
+    std::string out_;     // when it is: what is written, from out_begin_ on
+    std::size_t out_begin_ = 0;
+    std::vector<char> in_;
+    std::optional<boost::asio::steady_timer> timer_; // none: closed, and the executor may be gone
     std::optional<TimePoint> armed_;
     std::optional<Login> login_;
     cache::Identity identity_;
@@ -163,7 +181,7 @@ private:
     bool wants_read_ = false;
     bool wants_write_ = false;
     bool flush_posted_ = false;
-    std::uint64_t epoch_ = 0; // of the descriptor: its handlers know which one they are of
+    std::uint64_t epoch_ = 0; // of the socket: its handlers know which one they are of
 };
 
 } // namespace failover::redis

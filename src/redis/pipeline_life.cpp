@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <sys/socket.h>
 #include <utility>
 
 // How a pipeline comes to its connection, and how it loses it.
@@ -19,6 +20,8 @@ using cache::Answer;
 
 namespace {
 
+// As hiredis reads at a time.
+constexpr std::size_t receive_size = std::size_t{16} << 10U;
 constexpr Duration shortest_pause = std::chrono::milliseconds{50};
 constexpr Duration longest_pause = std::chrono::seconds{2};
 
@@ -52,8 +55,11 @@ void Pipeline::connect(TimePoint now, Ends& ends) {
     }
     set_socket_options(redis_->c.fd);
     slot_.serve(*redis_->c.reader);
-    ++epoch_;
-    descriptor_.emplace(executor_, redis_->c.fd);
+    if (const error_code error = take_socket()) {
+        redisAsyncFree(std::exchange(redis_, nullptr));
+        fail(refusal(FaultKind::connect, error, "the socket cannot be watched"), now, ends);
+        return;
+    }
     redis_->data = this;
     redis_->ev.data = this;
     redis_->ev.addRead = &Hooks::add_read;
@@ -64,6 +70,29 @@ void Pipeline::connect(TimePoint now, Ends& ends) {
     redisAsyncSetDisconnectCallback(redis_, &Hooks::disconnected);
     redisAsyncSetConnectCallback(redis_, &Hooks::connected);
     arm(connect_until_);
+}
+
+error_code Pipeline::take_socket() {
+    ++epoch_;
+    int family = AF_INET;
+    socklen_t size = sizeof family;
+    ::getsockopt(redis_->c.fd, SOL_SOCKET, SO_DOMAIN, &family, &size);
+    error_code error;
+    socket_.emplace(executor_);
+    socket_->assign({family, IPPROTO_TCP}, redis_->c.fd, error);
+    if (error) {
+        socket_.reset();
+    }
+    return error;
+}
+
+/// What hiredis was given has been written and answered.
+void Pipeline::go_direct() {
+    if (context_.tls() == nullptr) {
+        direct_ = true;
+        wants_write_ = false;
+        in_.resize(receive_size);
+    }
 }
 
 void Pipeline::begin_login(Ends& ends) {
@@ -88,6 +117,7 @@ void Pipeline::logged_in(Ends& ends) {
     login_.reset();
     state_ = State::ready;
     pause_ = {};
+    go_direct();
     for (Queued& queued : queue_) {
         send(queued.bytes, {std::move(queued.command), now_, queued.until}, ends);
     }
@@ -142,12 +172,15 @@ void Pipeline::fail(Answer why, TimePoint now, Ends& ends) {
 
 /// hiredis is about to close the socket.
 void Pipeline::let_go() {
-    if (descriptor_) {
-        descriptor_->release();
-        descriptor_.reset();
+    if (socket_) {
+        error_code ignored;
+        socket_->release(ignored);
+        socket_.reset();
     }
     redis_ = nullptr;
-    reading_ = writing_ = wants_read_ = wants_write_ = false;
+    reading_ = writing_ = wants_read_ = wants_write_ = direct_ = false;
+    out_.clear();
+    out_begin_ = 0;
 }
 
 void Pipeline::drop() {
@@ -176,7 +209,7 @@ void Pipeline::close() {
                                  "the cache was stopped");
             fail(std::move(why), Clock::now(), ends);
             state_ = State::closed;
-            timer_.cancel();
+            timer_.reset(); // the context may be gone before this is
         }
     }
     tell(ends, false);

@@ -153,4 +153,10 @@ cache::Answer failure_of(int error, const char* text, int system, Phase phase, b
     return answer;
 }
 
+cache::Answer failure_of(const error_code& error, Phase phase, bool written) {
+    return error == boost::asio::error::eof
+               ? failure_of(REDIS_ERR_EOF, "Server closed the connection", 0, phase, written)
+               : failure_of(REDIS_ERR_IO, "", error.value(), phase, written);
+}
+
 } // namespace failover::redis

@@ -35,5 +35,7 @@ private:
 /// What hiredis's error code and text, and errno where it says so, mean.
 [[nodiscard]] cache::Answer failure_of(int error, const char* text, int system, Phase phase,
                                        bool written);
+/// The same of a socket that was used without hiredis.
+[[nodiscard]] cache::Answer failure_of(const error_code& error, Phase phase, bool written);
 
 } // namespace failover::redis

@@ -18,8 +18,8 @@ struct CacheNodeConfig {
     Secret url{};
     /// Database number. Range 0 to 65535. Default 0.
     std::uint32_t db = 0;
-    /// Connections for blocking verbs, beside the pipelined ones of `failover.pipelines`. Range 1 to
-    /// 1024. Default 10.
+    /// Connections for blocking verbs, beside the pipelined ones of `failover.pipelines`. Range 1
+    /// to 1024. Default 10.
     std::uint32_t pool_size = 10;
     /// Dotted path in the file, for messages. Default empty: made from the position.
     std::string path{};
@@ -55,13 +55,14 @@ struct CacheConfig {
     Duration timeout = std::chrono::seconds{30};
     /// Range 0 to 16. Default 3.
     std::uint32_t max_retries = 3;
-    /// Longest attempt at one node, the whole answer included. A shared connection on which an answer
-    /// is due and nothing comes for as long is closed. Range 1 ms to 60 s. Default 50 ms.
+    /// Longest attempt at one node, the whole answer included. A shared connection on which an
+    /// answer is due and nothing comes for as long is closed. Range 1 ms to 60 s. Default 50 ms.
     Duration operation_timeout = std::chrono::milliseconds{50};
     /// Longest log-in: TCP, TLS, AUTH. Range 1 ms to 60 s. Default 1 s.
     Duration connect_timeout = std::chrono::seconds{1};
-    /// Pipelined connections to each node. Range 1 to 64. Default 2.
-    std::uint32_t pipelines = 2;
+    /// Pipelined connections to each node: one makes the largest batches, more keep a large value
+    /// from holding up the rest. Range 1 to 64. Default 1.
+    std::uint32_t pipelines = 1;
     /// Commands that may be under way to one node. Range >= 1. Default 10000.
     std::uint32_t max_pending = 10000;
     /// Replicated mode. Default primary.

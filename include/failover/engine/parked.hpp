@@ -151,7 +151,8 @@ private:
 /// resumed through its executor, never inside resume(). A base class of what is shared by both
 /// sides.
 ///
-/// Threads    resume() from any thread; async_wait() once, from one coroutine.
+/// Threads    resume() from any thread that holds a reference meanwhile: the coroutine may drop the
+///            last other one. async_wait() once, from one coroutine.
 /// Cancel     resumes it as resume() does; resumed() then says false.
 class Parked : private ParkingLot::Place, public std::enable_shared_from_this<Parked> {
 public:
@@ -159,12 +160,9 @@ public:
     virtual ~Parked() = default;
 
     void resume() noexcept {
-        // The coroutine may be the last owner of this, of which `waiter` is a part.
-        const std::shared_ptr<Parked> self = shared_from_this();
-        const std::shared_ptr<ParkingLot::State> lot = lot_;
-        std::unique_lock lock{lot->mutex};
+        std::unique_lock lock{lot_->mutex};
         resumed_ = true;
-        if (!leave(*lot)) {
+        if (!leave(*lot_)) {
             return;
         }
         const Taken waiter{std::exchange(waiter_, nullptr)};

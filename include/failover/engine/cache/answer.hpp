@@ -3,6 +3,7 @@
 
 #include <failover/base/attempt_log.hpp>
 #include <failover/base/errc.hpp>
+#include <failover/base/time.hpp>
 #include <failover/cache_reply.hpp>
 #include <failover/retry/fault.hpp>
 
@@ -23,6 +24,8 @@ struct Answer {
     /// A library's words on it.
     std::string text{};
     Reply reply{};
+    /// When the reply came; zero: not known.
+    TimePoint at{};
 
     [[nodiscard]] bool replied() const noexcept { return fault == FaultKind::none; }
     [[nodiscard]] bool is_error() const noexcept {

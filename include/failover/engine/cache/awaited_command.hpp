@@ -14,7 +14,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <string_view>
+#include <thread>
 #include <utility>
 
 namespace failover::cache {
@@ -28,9 +28,10 @@ public:
         return std::allocate_shared<AwaitedCommand>(RecycledAllocator<AwaitedCommand>{}, on);
     }
 
-    void done(Answer answer) noexcept override {
-        if (!settled_.exchange(true, std::memory_order_acq_rel)) {
+    void done(Answer&& answer) noexcept override {
+        if (claim()) {
             answer_ = std::move(answer);
+            state_.store(State::answered, std::memory_order_release);
             resume();
         }
     }
@@ -44,9 +45,16 @@ public:
         done(std::move(late));
     }
 
+    /// What it came to; null: nothing so far.
+    [[nodiscard]] Answer* answer() noexcept {
+        return state_.load(std::memory_order_acquire) == State::answered ? &answer_ : nullptr;
+    }
     /// Once it was resumed, or its wait was cancelled.
     [[nodiscard]] Answer take() {
-        if (!settled_.exchange(true, std::memory_order_acq_rel)) {
+        if (Answer* const known = answer()) {
+            return std::move(*known);
+        }
+        if (claim()) {
             Answer given_up;
             given_up.fault = FaultKind::cancelled;
             given_up.phase = Phase::waiting;
@@ -54,12 +62,22 @@ public:
             given_up.cause = asio::error::operation_aborted;
             return given_up;
         }
-        static_cast<void>(resumed()); // after the resume(), if it is just being made
+        while (state_.load(std::memory_order_acquire) != State::answered) {
+            std::this_thread::yield(); // another thread is about to have moved it here
+        }
         return std::move(answer_);
     }
 
 private:
-    std::atomic<bool> settled_{false};
+    enum class State : unsigned char { open, claimed, answered };
+
+    /// The first one decides what it comes to.
+    bool claim() noexcept {
+        State open = State::open;
+        return state_.compare_exchange_strong(open, State::claimed, std::memory_order_acq_rel);
+    }
+
+    std::atomic<State> state_{State::open};
     Answer answer_;
 };
 

@@ -61,9 +61,9 @@ public:
     [[nodiscard]] std::shared_ptr<ReadCall> begin_get(const asio::any_io_executor& executor,
                                                       std::shared_ptr<const void> keep,
                                                       std::string key, const CacheOptions& options);
-    /// The value it came to; none: end_get_slowly() goes on.
-    [[nodiscard]] std::optional<Reply> end_get(ReadCall& call, Answer& answer);
-    asio::awaitable<Result<Reply>> end_get_slowly(std::shared_ptr<ReadCall> call, Answer answer,
+    /// The answer, when the first attempt came to a value; null: end_get_slowly() goes on.
+    [[nodiscard]] Answer* end_get(ReadCall& call);
+    asio::awaitable<Result<Reply>> end_get_slowly(std::shared_ptr<ReadCall> call,
                                                   CacheOptions options);
 
     /// Runs a coroutine on the calling thread.
@@ -132,7 +132,7 @@ private:
     [[nodiscard]] static Answer conclude(WriteJoin& join);
     [[nodiscard]] bool enough(WriteAck ack) const noexcept;
     void heed(Node& node, const Answer& answer, CommandClass kind);
-    [[nodiscard]] static Reply shown(Reply reply);
+    static void hide_own(Reply& reply);
     [[nodiscard]] std::mutex& order_of(std::uint64_t hash) noexcept {
         return orders_[hash % orders_.size()];
     }

@@ -17,7 +17,8 @@
 namespace failover::cache {
 
 /// One command under way on a shared connection.
-/// Threads    done() and expired() come from any thread, never while a lock of the link is held.
+/// Threads    done() and expired() come from any thread that holds a reference, never while a lock of
+///            the link is held.
 class Command {
 public:
     Command() = default;
@@ -27,7 +28,7 @@ public:
 
     /// It ended: after this the server will not execute it any more, or the connection is listed
     /// among Link::zombies(). Exactly once.
-    virtual void done(Answer answer) noexcept = 0;
+    virtual void done(Answer&& answer) noexcept = 0;
     /// Its time is over, but it is still under way: done() is yet to come.
     virtual void expired() noexcept = 0;
 };

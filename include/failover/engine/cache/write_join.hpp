@@ -175,7 +175,7 @@ public:
           begun_{begun},
           everything_{everything} {}
 
-    void done(Answer answer) noexcept override {
+    void done(Answer&& answer) noexcept override {
         const bool good = answer.good();
         if (good) {
             node_.succeeded();

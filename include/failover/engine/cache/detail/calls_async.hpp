@@ -30,7 +30,7 @@ inline constexpr Duration copy_after = std::chrono::milliseconds{300};
 /// A command nobody waits for.
 class Forgotten final : public Command {
 public:
-    void done(Answer) noexcept override {}
+    void done(Answer&& /*answer*/) noexcept override {}
     void expired() noexcept override {}
 };
 
@@ -110,20 +110,18 @@ inline std::shared_ptr<ReadCall> Calls::begin_get(const asio::any_io_executor& e
     return call;
 }
 
-inline std::optional<Reply> Calls::end_get(ReadCall& call, Answer& answer) {
-    if (call.node() == nullptr) {
-        return std::nullopt;
-    }
-    answer = call.take();
-    if (!answer.good()) {
-        return std::nullopt;
+inline Answer* Calls::end_get(ReadCall& call) {
+    Answer* const answer = call.answer();
+    if (answer == nullptr || !answer->good()) {
+        return nullptr;
     }
     call.node()->succeeded();
-    return shown(std::move(answer.reply));
+    hide_own(answer->reply);
+    return answer;
 }
 
 inline asio::awaitable<Result<Reply>> Calls::end_get_slowly(std::shared_ptr<ReadCall> call,
-                                                            Answer answer, CacheOptions options) {
+                                                            CacheOptions options) {
     if (!call->entry().open()) {
         co_return fail(Errc::not_running, "the manager was stopped");
     }
@@ -132,6 +130,7 @@ inline asio::awaitable<Result<Reply>> Calls::end_get_slowly(std::shared_ptr<Read
         std::make_unique<Attempts>(plan(work->kind, options, call->start()), budgets(), work->kind);
     Attempts::Step step = Attempts::Step::go;
     if (Node* const node = call->node()) {
+        const Answer answer = call->take();
         static_cast<void>(attempts->begin(*node, call->start()));
         heed(*node, answer, work->kind);
         step = attempts->failed(answer, Clock::now());
@@ -196,7 +195,8 @@ inline asio::awaitable<Result<Reply>> Calls::go_on(std::shared_ptr<Work> work, C
             answer = co_await write_attempt(work, node, ack, *until);
         }
         if (answer.good()) {
-            co_return shown(std::move(answer.reply));
+            hide_own(answer.reply);
+            co_return std::move(answer.reply);
         }
         heed(*node, answer, work->kind);
         step = attempts->failed(answer, Clock::now());

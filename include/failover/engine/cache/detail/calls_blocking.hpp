@@ -40,7 +40,8 @@ inline Result<Reply> Calls::run(Work work, const CacheOptions& options) {
         Answer answer = reads ? read_once(work, *node, until, entry.control())
                               : write_once(work, *node, ack, until, entry.control());
         if (answer.good()) {
-            return shown(std::move(answer.reply));
+            hide_own(answer.reply);
+            return std::move(answer.reply);
         }
         heed(*node, answer, work.kind);
         step = attempts.failed(answer, Clock::now());

@@ -146,18 +146,13 @@ inline void Calls::heed(Node& node, const Answer& answer, CommandClass kind) {
 }
 
 /// What the library itself keeps in a key is nothing to its users.
-inline Reply Calls::shown(Reply reply) {
+inline void Calls::hide_own(Reply& reply) {
     if (reply.type() == Reply::Type::text && is_placeholder(reply.text())) {
-        return {};
+        reply = {};
     }
-    if (reply.type() == Reply::Type::array) {
-        std::vector<Reply> elements = reply.elements();
-        for (Reply& element : elements) {
-            element = shown(std::move(element));
-        }
-        return Reply{std::move(elements)};
+    for (std::size_t i = 0; i < reply.elements().size(); ++i) {
+        hide_own(reply.element(i));
     }
-    return reply;
 }
 
 } // namespace failover::cache
