@@ -37,16 +37,17 @@ private:
     [[nodiscard]] cache::Answer wait(short events, TimePoint until, CallControl* control);
     [[nodiscard]] cache::Answer log_in(TimePoint until, CallControl* control, bool any_server);
     [[nodiscard]] cache::Answer broken(Phase phase, bool written);
-    /// False: it failed.
-    bool write(int& done);
-    bool read();
+    /// What hiredis has to write. False: it failed.
+    [[nodiscard]] bool write();
+    [[nodiscard]] bool read();
     void end() noexcept;
 
     LinkContext& context_;
     redisContext* redis_;
     ReplySlot slot_;
     cache::Identity identity_;
-    bool busy_ = false; // a reply is awaited
+    bool busy_ = false;   // a reply is awaited
+    bool unsent_ = false; // hiredis has something to write
 };
 
 } // namespace failover::redis

@@ -35,6 +35,27 @@ public:
             fail(reply.get());
         }
     }
+    /// Written at once; receive_set() is the second half.
+    void send_set(const std::string& key, const std::string& value) {
+        int done = 0;
+        if (::redisAppendCommand(context_.get(), "SET %b %b", key.data(), key.size(), value.data(),
+                                 value.size()) != REDIS_OK) {
+            fail(nullptr);
+        }
+        while (done == 0) {
+            if (::redisBufferWrite(context_.get(), &done) != REDIS_OK) {
+                fail(nullptr);
+            }
+        }
+    }
+    void receive_set() {
+        void* answer = nullptr;
+        ::redisGetReply(context_.get(), &answer);
+        const Reply reply{static_cast<redisReply*>(answer)};
+        if (!reply || reply->type != REDIS_REPLY_STATUS) {
+            fail(reply.get());
+        }
+    }
     /// The first half of get(): several may be under way.
     void send_get(const std::string& key) {
         if (::redisAppendCommand(context_.get(), "GET %b", key.data(), key.size()) != REDIS_OK) {

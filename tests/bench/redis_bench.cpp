@@ -380,6 +380,18 @@ void measure_sets(const PairPlan& plan, const Wanted& wanted, std::vector<Row>& 
             [cache = side.cache()](const std::string& key) { cache.set(key, value()); }, keys);
         add_row(rows, compare_medians("cache_set_dual", ours, theirs, plan, "ratio <= 1.3"));
     }
+    if (wanted("cache_set_dual_by_hand")) {
+        HiredisPeer second{secondary.port()};
+        const Latencies both = time_each(
+            [&peer, &second](const std::string& key) {
+                peer.send_set(key, value());
+                second.send_set(key, value());
+                peer.receive_set();
+                second.receive_set();
+            },
+            keys);
+        add_row(rows, compare_medians("cache_set_dual_by_hand", both, theirs, plan, ""));
+    }
     if (wanted("cache_set_dual_async")) {
         AsyncCache side{config_for(primary, &secondary)};
         add_row(rows, compare_medians("cache_set_dual_async", our_async_sets(side, keys), theirs,
@@ -398,7 +410,8 @@ std::vector<Row> run_redis_bench(bool quick, const Wanted& wanted) {
                                   : PairPlan{.slice = std::chrono::milliseconds{500}, .pairs = 16};
         measure_gets(plan, wanted, rows);
     }
-    if (wanted("cache_set_dual") || wanted("cache_set_dual_async")) {
+    if (wanted("cache_set_dual") || wanted("cache_set_dual_async") ||
+        wanted("cache_set_dual_by_hand")) {
         const PairPlan plan{.slice = std::chrono::milliseconds{100}, .pairs = quick ? 16 : 48};
         measure_sets(plan, wanted, rows);
     }

@@ -29,6 +29,8 @@ inline std::vector<std::string> cache_keys() {
 /// cache_get_sync: hits read by one thread, against hiredis call by call.
 /// cache_set_dual and cache_set_dual_async: median time of a write to two servers, against one
 /// SET by hand to one; by a thread and by a coroutine.
+/// cache_set_dual_by_hand: the same of two SETs by hand, to both servers at once, on one thread:
+/// what this machine makes of a second server, whoever writes to it.
 std::vector<Row> run_redis_bench(bool quick, const Wanted& wanted);
 
 } // namespace failover::bench
