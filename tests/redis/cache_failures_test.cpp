@@ -543,6 +543,27 @@ TEST(CacheFailures, a_miss_is_counted_and_is_no_failure) {
     EXPECT_EQ(rig.events.count(EventKind::cache_reads_moved, "secondary"), 0U);
 }
 
+TEST(CacheFailures, a_value_that_differs_between_the_nodes_is_found_and_only_the_one_served_stays) {
+    RedisServer first;
+    RedisServer second;
+    const auto registry = std::make_shared<prometheus::Registry>();
+    Rig rig{cache_config({first.url(), second.url()}, std::string{"audit_ratio: 1, "} + quick),
+            registry};
+    ASSERT_TRUE(rig.await_both());
+    rig.all.set("same", "v");
+    rig.all.set("k", "v");
+    second.command({"SET", "k", "what another process wrote at that moment"});
+    EXPECT_TRUE(rig.events.wait_for(EventKind::cache_diverged));
+    EXPECT_TRUE(wait_until([&] { return raw(second, "k").empty(); }));
+    EXPECT_EQ(rig.cache.get("k"), "v");
+    EXPECT_EQ(raw(second, "same"), "v");
+    EXPECT_TRUE(
+        wait_until([&] { return counter(*registry, "failover_cache_diverged_total") == 1; }));
+    // Each key once, and the one that differed once more.
+    EXPECT_EQ(counter(*registry, "failover_cache_audited_total"), 3);
+    EXPECT_EQ(rig.events.count(EventKind::cache_diverged), 1U);
+}
+
 TEST(CacheFailures, a_key_of_another_type_is_the_callers_affair_in_a_coroutine_too) {
     RedisServer first;
     RedisServer second;

@@ -7,9 +7,9 @@
 #include <failover/engine/cache/nodes.hpp>
 #include <failover/engine/cache/resp.hpp>
 #include <failover/engine/new_seed.hpp>
+#include <failover/role/fill_lease.hpp>
 #include <failover/select/hash_key.hpp>
 
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <deque>
@@ -106,7 +106,7 @@ private:
             Answer answer = opened.session->ask(question, until, nullptr);
             node->link().give(std::move(opened.session));
             if (!answer.good() || answer.reply.type() != Reply::Type::text ||
-                answer.reply.text().starts_with(std::string_view{"\0fo:", 4})) {
+                is_placeholder(answer.reply.text())) {
                 continue;
             }
             if (first && *first != answer.reply.text()) {
