@@ -39,3 +39,30 @@ build_preset() {
     rm -f "$log"
     cmake --build "$repo_dir/build/$preset" -j "$jobs" ${1:+--target "$@"}
 }
+
+# apt of this shell, from now on, sees one suite of Debian, fetched by the mirror that the machine
+# uses itself, and keeps what it needs below a directory; the system's own sources are not touched.
+# A third argument is a line for apt.conf.
+use_debian_suite() {
+    local suite=$1 apt=$2 mirror
+    command -v apt-get >/dev/null || fail "needs Debian's apt-get"
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' |
+        grep '/debian/$' | sort -u | head -n 1) || fail "apt names no mirror of Debian"
+    rm -rf "$apt"
+    mkdir -p "$apt"/{lists/partial,cache/archives/partial,etc/preferences.d,etc/sources.list.d}
+    : >"$apt/status"
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" \
+        >"$apt/etc/sources.list"
+    cat >"$apt/apt.conf" <<CONF
+Dir::Etc::SourceList "$apt/etc/sources.list";
+Dir::Etc::SourceParts "$apt/etc/sources.list.d";
+Dir::Etc::Preferences "/dev/null";
+Dir::State::Lists "$apt/lists";
+Dir::State::status "$apt/status";
+Dir::Cache "$apt/cache";
+Acquire::Languages "none";
+APT::Sandbox::User "root";
+${3:-}
+CONF
+    export APT_CONFIG=$apt/apt.conf
+}
