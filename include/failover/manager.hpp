@@ -45,7 +45,8 @@ struct ManagerOptions {
     std::shared_ptr<prometheus::Registry> registry{};
     /// Beside the `alerts.webhook`. Default: none.
     AlertHandler on_alert{};
-    /// Longest time stop() lets calls in flight finish. Range >= 0. Default: `runtime.drain_timeout`.
+    /// Longest time stop() lets calls in flight finish. Range >= 0. Default:
+    /// `runtime.drain_timeout`.
     std::optional<Duration> drain_timeout{};
 };
 
@@ -58,9 +59,10 @@ struct ManagerOptions {
 /// Runs on    its own `runtime.threads` threads, or the executor it was given. Event and alert
 ///            handlers run there and must not block.
 /// Blocks     the constructors read files and open the admin port. register_endpoint() and
-///            deregister_endpoint() block until the provider answered. stop() blocks up to the drain
-///            timeout, except on the manager's own executor.
-/// Lifetime   clients, responses and subscriptions may outlive it. A given executor must outlive it.
+///            deregister_endpoint() block until the provider answered. stop() blocks up to the
+///            drain timeout, except on the manager's own executor.
+/// Lifetime   clients, responses and subscriptions may outlive it. A given executor must outlive it;
+///            a strand must outlive the clients, databases and caches made with it, too.
 ///            It may be destroyed in one of its own handlers: its threads then end by themselves
 ///            after the drain, and nobody waits for them.
 /// Cancel     stop() cancels what is left after the drain timeout.
@@ -90,8 +92,8 @@ public:
     void register_provider(std::string name, std::shared_ptr<DiscoveryProvider> provider);
 
     /// Announces an endpoint at the service's provider; for static services, in this process only.
-    /// It stays through reload(). Throws Error: unknown_service, unsupported, what the provider said,
-    /// or ConfigError for an endpoint that cannot be called: address, port, scheme or weight.
+    /// It stays through reload(). Throws Error: unknown_service, unsupported, what the provider
+    /// said, or ConfigError for an endpoint that cannot be called: address, port, scheme or weight.
     void register_endpoint(std::string_view service, const Endpoint& endpoint);
     void deregister_endpoint(std::string_view service, std::string_view id);
     asio::awaitable<void> async_register_endpoint(std::string service, Endpoint endpoint);

@@ -156,6 +156,7 @@ void Cache::make_nodes(const AttachmentParts& parts) {
             [this](Node& node, const NodeTransition& change) { on_change(node, change); },
             Clock::now()));
         nodes_.all().back()->count_in(meter_);
+        nodes_.all().back()->settle_after(config_.operation_timeout * 2);
         if (config_.mode == CacheMode::replicated) {
             nodes_.all().back()->keep_no_journal();
         }

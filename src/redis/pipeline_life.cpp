@@ -106,6 +106,7 @@ void Pipeline::begin_login(Ends& ends) {
     state_ = State::logging_in;
     progress_ = now_;
     login_.emplace(context_.credentials());
+    refusal_.clear();
     for (const std::string& command : login_->commands()) {
         send(command, {nullptr, now_, connect_until_}, ends);
     }

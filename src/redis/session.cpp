@@ -167,6 +167,11 @@ void HiredisSession::send(std::string_view bytes) {
     if (context_.tls() == nullptr && !unsent_) {
         // Past hiredis, whose write() takes two more system calls to keep SIGPIPE away.
         const ssize_t sent = ::send(redis_->fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+            unsendable_ = errno; // shows in receive()
+            busy_ = false;       // nothing of it left
+            return;
+        }
         bytes.remove_prefix(sent > 0 ? static_cast<std::size_t>(sent) : 0);
         if (bytes.empty()) {
             return;
@@ -214,16 +219,19 @@ Answer HiredisSession::receive(TimePoint until, CallControl* control) {
             answer.reply = std::move(ReplySlot::of(reply));
             return answer;
         }
+        if (unsendable_ != 0) {
+            Answer why =
+                failure_of({unsendable_, boost::system::system_category()}, Phase::sending, false);
+            lose();
+            return why;
+        }
         if (unsent_ && (redis_->err != 0 || !write())) {
             return broken(Phase::sending, true);
         }
         Answer ready =
             wait(static_cast<short>(unsent_ ? POLLIN | POLLOUT : POLLIN), until, control);
         if (ready.fault != FaultKind::none) {
-            if (busy_) {
-                context_.add_zombie(identity_);
-            }
-            end();
+            lose();
             return ready;
         }
         if (unsent_) {
@@ -267,14 +275,19 @@ Answer HiredisSession::wait(short events, TimePoint until, CallControl* control)
                  error_code{errno, boost::system::system_category()}, "");
 }
 
-/// hiredis says why.
-Answer HiredisSession::broken(Phase phase, bool written) {
-    const int system = errno;
-    Answer why = failure_of(redis_->err, redis_->errstr, system, phase, written);
+/// It ends with a command that may be under way.
+void HiredisSession::lose() {
     if (busy_) {
         context_.add_zombie(identity_);
     }
     end();
+}
+
+/// hiredis says why.
+Answer HiredisSession::broken(Phase phase, bool written) {
+    const int system = errno;
+    Answer why = failure_of(redis_->err, redis_->errstr, system, phase, written);
+    lose();
     return why;
 }
 

@@ -40,6 +40,7 @@ private:
     /// What hiredis has to write. False: it failed.
     [[nodiscard]] bool write();
     [[nodiscard]] bool read();
+    void lose();
     void end() noexcept;
 
     LinkContext& context_;
@@ -48,6 +49,7 @@ private:
     cache::Identity identity_;
     bool busy_ = false;   // a reply is awaited
     bool unsent_ = false; // hiredis has something to write
+    int unsendable_ = 0;  // errno
 };
 
 } // namespace failover::redis

@@ -728,14 +728,17 @@ TEST(CacheFailures, a_black_hole_costs_no_call_and_the_node_comes_back) {
     rig.all.set("k", "old");
     proxy.black_hole();
     const auto end = Clock::now() + 300ms;
+    bool settled = false;
     int number = 0;
-    while (Clock::now() < end) {
+    while (Clock::now() < end || !settled) {
         const std::string value = std::to_string(++number);
         const auto set = rig.cache.try_set("k", value);
         ASSERT_TRUE(set) << set.error();
         const auto read = rig.cache.try_get("k");
         ASSERT_TRUE(read) << read.error();
-        ASSERT_EQ(*read, value);
+        // A miss while what the node failed before it was down is being deleted on the other.
+        settled = read->has_value();
+        ASSERT_EQ(read->value_or(value), value);
     }
     rig.cache.del("k");
     proxy.pass();
@@ -745,6 +748,28 @@ TEST(CacheFailures, a_black_hole_costs_no_call_and_the_node_comes_back) {
     }));
     EXPECT_EQ(rig.cache.get("k"), std::nullopt);
     EXPECT_EQ(raw(first, "k"), "");
+}
+
+TEST(CacheFailures,
+     what_another_process_wrote_just_before_a_delete_does_not_outlive_it_where_it_came_late) {
+    RedisServer first;
+    RedisServer second;
+    FaultProxy deleter_to_first{first.port()};
+    FaultProxy writer_to_second{second.port()};
+    Rig writer{cache_config({first.url(), through(writer_to_second)}, patient)};
+    Rig deleter{cache_config({through(deleter_to_first), second.url()},
+                             "operation_timeout: 500ms, rejoin: {after: 100ms, warm_up: 0s}, "
+                             "health: {ping_interval: 50ms, ping_timeout: 200ms}")};
+    ASSERT_TRUE(writer.await_both() && deleter.await_both());
+    writer_to_second.black_hole();
+    writer.cache.set("k", "v"); // confirmed by the first node; its copy is under way to the second
+    deleter_to_first.black_hole();
+    deleter.cache.del("k"); // confirmed by the second node, the first one having failed
+    EXPECT_EQ(deleter.cache.get("k"), std::nullopt) << "no failure either";
+    writer_to_second.pass();
+    ASSERT_TRUE(wait_until([&] { return raw(second, "k") == "v"; }));
+    EXPECT_EQ(deleter.cache.get("k"), std::nullopt);
+    EXPECT_TRUE(wait_until([&] { return raw(second, "k").empty(); }));
 }
 
 TEST(CacheFailures, a_slow_network_fails_nothing) {

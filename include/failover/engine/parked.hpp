@@ -248,6 +248,8 @@ private:
         }
         static_assert(sizeof(WaiterOf<Handler>) <= sizeof room_);
         static_assert(alignof(WaiterOf<Handler>) <= alignof(std::max_align_t));
+        // Resumed already, the coroutine may go on elsewhere and drop this while it is posted.
+        const std::shared_ptr<Parked> self = shared_from_this();
         std::unique_lock lock{lot_->mutex};
         if (!park(*lot_)) {
             lock.unlock();

@@ -12,9 +12,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -125,6 +127,31 @@ public:
         journal_.confirm(key, Clock::now());
         note();
     }
+    /// One that was begun is confirmed, and stays unread by this process for a while, after which
+    /// the key is deleted here: the node that decides has failed the write, so that an older one of
+    /// another process, which that node had confirmed, may still be on its way to this one.
+    void confirm_for_now(std::string_view key) {
+        if (!journals_) {
+            return;
+        }
+        const std::lock_guard lock{mutex_};
+        unsettled_.push_back({Clock::now() + settle_time_, std::string{key}});
+    }
+    /// What was confirmed for now is to be deleted, once it has been so for long enough.
+    void settle(TimePoint now) {
+        for (;;) {
+            std::string key;
+            {
+                const std::lock_guard lock{mutex_};
+                if (unsettled_.empty() || unsettled_.front().due > now) {
+                    return;
+                }
+                key = std::move(unsettled_.front().key);
+                unsettled_.pop_front();
+            }
+            fail(key);
+        }
+    }
     /// A mutation that was begun may or may not have happened.
     void fail(std::string_view key) {
         if (!journals_) {
@@ -161,6 +188,9 @@ public:
     void keep_in(JournalFile* file) noexcept { file_ = file; }
     /// What it misses is somebody else's matter: replication's. Before it is used.
     void keep_no_journal() noexcept { journals_ = false; }
+    /// How long another process's write may take from one node's confirmation to the other node.
+    /// Before it is used.
+    void settle_after(Duration time) noexcept { settle_time_ = time; }
     /// Before it is used.
     void count_in(std::shared_ptr<CacheMeter> meter) noexcept { meter_ = std::move(meter); }
 
@@ -289,7 +319,13 @@ private:
         }
     }
 
+    struct Unsettled {
+        TimePoint due{};
+        std::string key{};
+    };
+
     const Place place_;
+    Duration settle_time_ = std::chrono::milliseconds{100};
     JournalFile* file_ = nullptr;
     bool journals_ = true;
     std::shared_ptr<CacheMeter> meter_;
@@ -305,6 +341,7 @@ private:
     bool stopped_ = false;
     CacheNodeHealth health_;
     InvalidationJournal journal_;
+    std::deque<Unsettled> unsettled_;
     std::string role_;
     Duration round_trip_{};
     bool draining_ = false;

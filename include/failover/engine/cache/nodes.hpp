@@ -6,6 +6,7 @@
 #include <failover/engine/cache/bell.hpp>
 #include <failover/engine/cache/node.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -64,6 +65,14 @@ public:
             }
         }
         return nullptr;
+    }
+    /// Is there a node that could be read, but for what it has not confirmed of this key? What it
+    /// holds is to be deleted, so the key is as good as gone.
+    [[nodiscard]] bool only_owed(std::string_view key) const {
+        return config_.mode != CacheMode::replicated &&
+               std::any_of(nodes_.begin(), nodes_.end(), [&](const std::unique_ptr<Node>& node) {
+                   return node->fit() && node->owes(key);
+               });
     }
     /// Whose reply to a write of this key is the call's: the one that serves it; where there is
     /// none, any that can be reached.

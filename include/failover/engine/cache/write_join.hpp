@@ -66,29 +66,32 @@ public:
         }
     }
 
-    /// Another node has confirmed. True: not to be told to its journal before the node that reads
-    /// go to has ended, since until then a later write may overtake this one there.
-    [[nodiscard]] bool hold(Node& node,
-                            const std::shared_ptr<const std::vector<std::string>>& keys) {
-        const std::lock_guard lock{mutex_};
-        if (lead_ended_) {
-            return false;
+    /// Another node has confirmed. Its journal hears of it when the node that reads go to has
+    /// ended, since until then a later write may overtake this one there.
+    void confirmed_at(Node& node, const std::shared_ptr<const std::vector<std::string>>& keys) {
+        bool replied = false;
+        {
+            const std::lock_guard lock{mutex_};
+            if (!lead_ended_) {
+                held_.emplace_back(&node, keys);
+                return;
+            }
+            replied = lead_replied_;
         }
-        held_.emplace_back(&node, keys);
-        return true;
+        confirm(node, *keys, replied);
     }
-    /// The node that reads go to has ended.
-    void lead_ended() {
+    /// The node that reads go to has ended. `replied`: it is there, and others who write are answered
+    /// as this one was.
+    void lead_ended(bool replied) {
         std::vector<std::pair<Node*, std::shared_ptr<const std::vector<std::string>>>> held;
         {
             const std::lock_guard lock{mutex_};
             lead_ended_ = true;
+            lead_replied_ = replied;
             held.swap(held_);
         }
         for (const auto& [node, keys] : held) {
-            for (const std::string& key : *keys) {
-                node->confirm(key);
-            }
+            confirm(*node, *keys, replied);
         }
     }
     [[nodiscard]] bool is_lead(const Node& node) const noexcept { return node.index() == lead_; }
@@ -118,11 +121,18 @@ protected:
     bool decided_ = false;
 
 private:
+    static void confirm(Node& node, const std::vector<std::string>& keys, bool lead_replied) {
+        for (const std::string& key : keys) {
+            lead_replied ? node.confirm(key) : node.confirm_for_now(key);
+        }
+    }
+
     const std::size_t lead_;
     const WriteAck ack_;
     const bool alone_;
     std::vector<std::pair<Node*, std::shared_ptr<const std::vector<std::string>>>> held_;
     bool lead_ended_ = false;
+    bool lead_replied_ = false;
     std::vector<WriteState> states_;
     std::vector<Answer> answers_;
     bool acknowledged_ = false;
@@ -176,28 +186,41 @@ public:
           everything_{everything} {}
 
     void done(Answer&& answer) noexcept override {
+        {
+            const std::lock_guard lock{mutex_};
+            ended_ = true; // nothing is begun from now on that nobody would end
+        }
         const bool good = answer.good();
+        const bool replied = answer.replied();
         if (good) {
             node_.succeeded();
         }
         const bool lead = join_->is_lead(node_);
         // What the server refused for the command's own sake changed nothing there.
         const bool unchanged = good || (lead && WriteJoin::its_own_fault(answer));
-        if (!(good && begun_ && !lead && join_->hold(node_, keys_))) {
+        if (good && begun_ && !lead) {
+            join_->confirmed_at(node_, keys_);
+        } else {
             settle_journal(node_, *keys_, unchanged, begun_, everything_);
         }
         if (lead) {
-            join_->lead_ended();
+            join_->lead_ended(replied);
         }
         report(node_, answer);
         join_->settle(node_.index(), std::move(answer));
     }
     /// From now on the caller may be told that another node has it: this one is not read meanwhile.
     void expired() noexcept override {
-        if (!begun_) {
-            begun_ = true;
-            for (const std::string& key : *keys_) {
-                node_.begin(key, false);
+        {
+            const std::lock_guard lock{mutex_};
+            if (ended_) {
+                return; // by another thread, while this one was on its way
+            }
+            if (!begun_) {
+                begun_ = true;
+                for (const std::string& key : *keys_) {
+                    node_.begin(key, false);
+                }
             }
         }
         Answer late;
@@ -238,7 +261,9 @@ private:
     const std::shared_ptr<WriteJoin> join_;
     Node& node_;
     const Keys keys_;
+    std::mutex mutex_;
     bool begun_;
+    bool ended_ = false;
     const bool everything_;
 };
 

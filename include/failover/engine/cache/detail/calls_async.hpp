@@ -130,7 +130,11 @@ inline asio::awaitable<Result<Reply>> Calls::end_get_slowly(std::shared_ptr<Read
         std::make_unique<Attempts>(plan(work->kind, options, call->start()), budgets(), work->kind);
     Attempts::Step step = Attempts::Step::go;
     if (Node* const node = call->node()) {
-        const Answer answer = call->take();
+        Answer answer = call->take();
+        if (answer.good()) { // it came between the wait and here
+            hide_own(answer.reply);
+            co_return std::move(answer.reply);
+        }
         static_cast<void>(attempts->begin(*node, call->start()));
         heed(*node, answer, work->kind);
         step = attempts->failed(answer, Clock::now());
@@ -176,6 +180,9 @@ inline asio::awaitable<Result<Reply>> Calls::go_on(std::shared_ptr<Work> work, C
                                                        reads_of(options))
                                  : parts_.nodes.lead(work->hash, attempts->excluded());
         const TimePoint now = Clock::now();
+        if (node == nullptr && work->copies && parts_.nodes.only_owed(work->key)) {
+            co_return Reply{};
+        }
         if (node == nullptr) {
             step = nobody(*attempts, now);
             continue;
@@ -323,7 +330,8 @@ inline asio::awaitable<Answer> Calls::write_attempt(std::shared_ptr<Work> work, 
             lead->succeeded();
         }
         Mutation::report(*lead, answer);
-        join->lead_ended();
+        // What follows at the others is a DEL, whatever came of it here.
+        join->lead_ended(true);
         if (!answer.replied() && answer.written) {
             // It may still be executed there, after what comes later: the keeper sees to it that it
             // is not, and then deletes.

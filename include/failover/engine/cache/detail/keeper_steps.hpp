@@ -56,6 +56,7 @@ inline TimePoint Keeper::next(TimePoint now) {
 
 inline void Keeper::round() {
     const TimePoint began = Clock::now();
+    node_.settle(began);
     const bool answered = (session_ != nullptr || connect()) && ping();
     if (answered && config_.mode != CacheMode::replicated) {
         const bool clean = make_trusted() && kill_zombies() && drain();
