@@ -138,6 +138,26 @@ Slice counting(Hand& hand) {
     };
 }
 
+/// The same with four numbers that do not wait for each other, so that it keeps the units of a core
+/// busy as picks do: what a second thread adds to this tells whether it has a core of its own.
+Slice counting_wide(Hand& hand) {
+    return [&hand](BenchClock::time_point until) {
+        constexpr std::uint64_t batch = 16'384;
+        std::uint64_t done = 0;
+        std::uint64_t keys[4] = {hand.key, hand.key + 1, hand.key + 2, hand.key + 3};
+        do {
+            for (std::uint64_t i = 0; i < batch; ++i) {
+                for (std::uint64_t& key : keys) {
+                    key = mix_hash(key + i);
+                }
+            }
+            done += batch;
+        } while (BenchClock::now() < until);
+        hand.key = keys[0] ^ keys[1] ^ keys[2] ^ keys[3];
+        return done;
+    };
+}
+
 double thread_seconds() {
     timespec time{};
     ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
@@ -211,6 +231,20 @@ void measure(Subject& subject, TimePoint now, std::chrono::milliseconds length) 
     subject.machine.push_back(rate_of_two(plain, beside, length / 4) / alone);
 }
 
+/// What the machine gives two threads that share nothing at all.
+Row measure_machine(std::chrono::milliseconds length, int rounds) {
+    Hand here;
+    Hand beside;
+    const Slice ours = counting_wide(here);
+    const Slice theirs = counting_wide(beside);
+    std::vector<double> scaling;
+    for (int round = 0; round < rounds; ++round) {
+        const double alone = rate(ours, length);
+        scaling.push_back(rate_of_two(ours, theirs, length) / alone);
+    }
+    return {.name = "pick_machine_2t", .ours = median(scaling), .unit = "times", .goal = ""};
+}
+
 std::string goal_of(Strategy strategy) {
     return strategy == Strategy::consistent_hash ? "<= 100" : "<= 30";
 }
@@ -231,6 +265,7 @@ std::vector<Row> run_pick_bench(bool quick) {
         }
     }
     std::vector<Row> rows;
+    rows.push_back(measure_machine(length, rounds));
     for (const Subject& subject : subjects) {
         const std::string name = row_name(subject.strategy, subject.count);
         const double scaling = median(subject.scaling);
