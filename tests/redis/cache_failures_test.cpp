@@ -433,7 +433,7 @@ TEST(CacheFailures, a_node_that_misses_its_replicas_serves_reads_of_what_nobody_
     for (int i = 0; i < 100; ++i) {
         const auto value = rig.cache.try_get("k");
         ASSERT_TRUE(value) << value.error();
-        ASSERT_EQ(value->value_or("new"), "new");
+        ASSERT_EQ(*value, "new");
     }
     EXPECT_EQ(rig.cache.get("other"), "v");
     rig.cache.del("other");
@@ -994,12 +994,12 @@ TEST(CacheFailures, no_answer_is_taken_for_that_of_another_call_however_connecti
     to_first.pass();
     to_second.pass();
     const int before = readings.good;
-    EXPECT_TRUE(wait_until([&] { return readings.good > before + 1000; }));
+    EXPECT_TRUE(wait_until([&] { return readings.good > std::max(before + 1000, 2000); }));
     done = true;
     for (std::thread& thread : threads) {
         thread.join();
     }
-    EXPECT_GT(readings.good, 500);
+    EXPECT_GT(readings.good, 2000);
     EXPECT_EQ(readings.wrong(), "");
     EXPECT_EQ(readings.old(), "");
     EXPECT_TRUE(rig.await_both());

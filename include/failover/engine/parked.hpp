@@ -248,8 +248,7 @@ private:
         }
         static_assert(sizeof(WaiterOf<Handler>) <= sizeof room_);
         static_assert(alignof(WaiterOf<Handler>) <= alignof(std::max_align_t));
-        // Resumed already, the coroutine may go on elsewhere and drop this while it is posted.
-        const std::shared_ptr<Parked> self = shared_from_this();
+        std::shared_ptr<Parked> self; // outlives the lock
         std::unique_lock lock{lot_->mutex};
         if (!park(*lot_)) {
             lock.unlock();
@@ -257,6 +256,7 @@ private:
         }
         waiter_ = new (&room_) WaiterOf<Handler>(std::move(handler));
         if (resumed_) {
+            self = shared_from_this(); // the coroutine may go on elsewhere and drop this meanwhile
             wake();
         }
     }
