@@ -5,6 +5,7 @@
 #include <failover/cache_options.hpp>
 #include <failover/cache_reply.hpp>
 #include <failover/cache_topology.hpp>
+#include <failover/engine/must.hpp>
 #include <failover/manager.hpp>
 
 #include <boost/asio/awaitable.hpp>
@@ -116,7 +117,7 @@ public:
     template <class F>
     std::string get_or_load(std::string key, Milliseconds ttl, F&& loader,
                             LoadOptions options = {}) const {
-        return must(try_get_or_load(std::move(key), ttl, std::forward<F>(loader), options));
+        return detail::must(try_get_or_load(std::move(key), ttl, std::forward<F>(loader), options));
     }
     template <class F>
     [[nodiscard]] Result<std::string> try_get_or_load(std::string key, Milliseconds ttl, F&& loader,
@@ -127,7 +128,7 @@ public:
     template <class F>
     asio::awaitable<std::string> async_get_or_load(std::string key, Milliseconds ttl, F loader,
                                                    LoadOptions options = LoadOptions()) const {
-        return must_async(
+        return detail::must_async(
             async_try_get_or_load(std::move(key), ttl, std::move(loader), std::move(options)));
     }
     template <class F>
@@ -178,25 +179,6 @@ private:
             co_return Loaded{co_await loader()};
         } else {
             co_return Loaded{loader()};
-        }
-    }
-    template <class T>
-    static T must(Result<T> result) {
-        if (!result) {
-            throw Error{std::move(result).error()};
-        }
-        if constexpr (!std::is_void_v<T>) {
-            return std::move(*result);
-        }
-    }
-    template <class T>
-    static asio::awaitable<T> must_async(asio::awaitable<Result<T>> work) {
-        Result<T> result = co_await std::move(work);
-        if (!result) {
-            throw Error{std::move(result).error()};
-        }
-        if constexpr (!std::is_void_v<T>) {
-            co_return std::move(*result);
         }
     }
 

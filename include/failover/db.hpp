@@ -4,11 +4,13 @@
 #include <failover/base/error.hpp>
 #include <failover/db_options.hpp>
 #include <failover/db_params.hpp>
+#include <failover/engine/must.hpp>
 #include <failover/manager.hpp>
 #include <failover/role/causal_token.hpp>
 #include <failover/topology.hpp>
 
 #include <boost/asio/awaitable.hpp>
+
 #include <pqxx/pqxx>
 
 #include <functional>
@@ -94,7 +96,7 @@ public:
     /// Reads. `params`: values for $1, $2...; see to_sql_param().
     template <class... Params>
     pqxx::result query(std::string sql, const Params&... params) const {
-        return must(read(make_statement(std::move(sql), params...), {}));
+        return detail::must(read(make_statement(std::move(sql), params...), {}));
     }
     template <class... Params>
     Result<pqxx::result> try_query(std::string sql, const Params&... params) const {
@@ -102,7 +104,7 @@ public:
     }
     template <class... Params>
     asio::awaitable<pqxx::result> async_query(std::string sql, const Params&... params) const {
-        return must_async(async_read(make_statement(std::move(sql), params...), {}));
+        return detail::must_async(async_read(make_statement(std::move(sql), params...), {}));
     }
     template <class... Params>
     asio::awaitable<Result<pqxx::result>> async_try_query(std::string sql,
@@ -113,7 +115,7 @@ public:
     /// Writes.
     template <class... Params>
     pqxx::result exec(std::string sql, const Params&... params) const {
-        return must(write(make_statement(std::move(sql), params...)));
+        return detail::must(write(make_statement(std::move(sql), params...)));
     }
     template <class... Params>
     Result<pqxx::result> try_exec(std::string sql, const Params&... params) const {
@@ -121,7 +123,7 @@ public:
     }
     template <class... Params>
     asio::awaitable<pqxx::result> async_exec(std::string sql, const Params&... params) const {
-        return must_async(async_write(make_statement(std::move(sql), params...)));
+        return detail::must_async(async_write(make_statement(std::move(sql), params...)));
     }
     template <class... Params>
     asio::awaitable<Result<pqxx::result>> async_try_exec(std::string sql,
@@ -135,7 +137,7 @@ public:
     /// libpqxx's own errors, which become Error. It must not commit or keep the transaction.
     template <class F>
     auto transaction(F&& f, TransactionOptions options = {}) const {
-        return must(try_transaction(std::forward<F>(f), std::move(options)));
+        return detail::must(try_transaction(std::forward<F>(f), std::move(options)));
     }
     template <class F>
     auto try_transaction(F&& f, TransactionOptions options = {}) const
@@ -155,7 +157,7 @@ public:
     template <class F>
     auto async_transaction(F f, TransactionOptions options = TransactionOptions()) const
         -> asio::awaitable<std::invoke_result_t<F&, pqxx::work&>> {
-        return must_async(async_try_transaction(std::move(f), std::move(options)));
+        return detail::must_async(async_try_transaction(std::move(f), std::move(options)));
     }
     template <class F>
     auto async_try_transaction(F f, TransactionOptions options = TransactionOptions()) const
@@ -185,7 +187,7 @@ public:
     template <class... Params>
     pqxx::result query_after(const CausalToken& token, std::string sql,
                              const Params&... params) const {
-        return must(read(make_statement(std::move(sql), params...), token));
+        return detail::must(read(make_statement(std::move(sql), params...), token));
     }
     template <class... Params>
     Result<pqxx::result> try_query_after(const CausalToken& token, std::string sql,
@@ -195,7 +197,7 @@ public:
     template <class... Params>
     asio::awaitable<pqxx::result> async_query_after(CausalToken token, std::string sql,
                                                     const Params&... params) const {
-        return must_async(async_read(make_statement(std::move(sql), params...), token));
+        return detail::must_async(async_read(make_statement(std::move(sql), params...), token));
     }
     template <class... Params>
     asio::awaitable<Result<pqxx::result>> async_try_query_after(CausalToken token, std::string sql,
@@ -236,25 +238,6 @@ private:
     asio::awaitable<Result<void>> async_run_transaction(std::function<void(pqxx::work&)> body,
                                                         TransactionOptions options) const;
 
-    template <class T>
-    static T must(Result<T> result) {
-        if (!result) {
-            throw Error{std::move(result).error()};
-        }
-        if constexpr (!std::is_void_v<T>) {
-            return std::move(*result);
-        }
-    }
-    template <class T>
-    static asio::awaitable<T> must_async(asio::awaitable<Result<T>> work) {
-        Result<T> result = co_await std::move(work);
-        if (!result) {
-            throw Error{std::move(result).error()};
-        }
-        if constexpr (!std::is_void_v<T>) {
-            co_return std::move(*result);
-        }
-    }
     template <class R>
     static Result<R> unpack(Result<void> result, detail::Kept<R>& kept) {
         if (!result) {

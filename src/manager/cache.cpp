@@ -13,6 +13,7 @@ namespace failover {
 using cache::Calls;
 using cache::Work;
 using detail::Cache;
+using detail::must;
 using namespace detail::verbs;
 
 namespace {

@@ -15,6 +15,8 @@ namespace failover {
 using cache::Calls;
 using cache::Work;
 using detail::Cache;
+using detail::must;
+using detail::must_async;
 using namespace detail::verbs;
 
 namespace {

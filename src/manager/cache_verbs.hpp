@@ -53,6 +53,7 @@ inline Work set_work(std::string key, const std::string& value, std::chrono::mil
     std::string bytes = forever ? cache::resp({"SET", key, value})
                                 : cache::resp({"SET", key, value, "PX", milliseconds_text(ttl)});
     Work work = cache::write_work(std::move(key), std::move(bytes));
+    work.leaves = OwnWrites::digest_of(value);
     if (config.mode == CacheMode::gutter) {
         work.capped = cache::resp({"SET", work.key, value, "PX",
                                    milliseconds_text(forever ? limit : std::min(ttl, limit))});
@@ -67,7 +68,9 @@ inline Work del_work(std::string key, const CacheOptions& options, const CacheCo
             : cache::resp({"EVAL", bury_script, "1", key, version_text(options.version),
                            milliseconds_text(std::chrono::duration_cast<std::chrono::milliseconds>(
                                config.load.lease * 5))});
-    return cache::write_work(std::move(key), std::move(bytes));
+    Work work = cache::write_work(std::move(key), std::move(bytes));
+    work.leaves = OwnWrites::nothing;
+    return work;
 }
 
 inline Result<FailoverCache::Value> value_of(Result<Reply> reply, CacheMeter& meter) {
@@ -140,16 +143,6 @@ inline void touch(Cache& cache, const Work& work) {
             cache.loads().touched(key);
         }
         cache.auditor().add(work.key);
-    }
-}
-
-template <class T>
-T must(Result<T> result) {
-    if (!result) {
-        throw Error{std::move(result).error()};
-    }
-    if constexpr (!std::is_void_v<T>) {
-        return std::move(*result);
     }
 }
 

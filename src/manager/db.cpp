@@ -10,6 +10,8 @@ namespace failover {
 namespace {
 
 using detail::Database;
+using detail::must;
+using detail::must_async;
 
 /// A call on the calling thread.
 template <class T, class Call>

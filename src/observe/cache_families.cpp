@@ -33,6 +33,9 @@ CacheFamilies::CacheFamilies(prometheus::Registry& registry)
       audited{counter(registry, "failover_cache_audited_total", "Keys compared on all nodes.")},
       diverged{counter(registry, "failover_cache_diverged_total",
                        "Keys that had different values on the nodes.")},
+      doubted{counter(registry, "failover_cache_doubted_total",
+                      "Reads that were a miss, as what was read may have been older than what this "
+                      "process wrote.")},
       warmed{counter(registry, "failover_cache_warmed_total",
                      "Values copied to a node that warms up.")},
       loads{counter(registry, "failover_cache_loads_total",
@@ -51,7 +54,7 @@ CacheFamilies::CacheFamilies(prometheus::Registry& registry)
 CacheFamilies::~CacheFamilies() {
     for (auto* family : {&gets_success, &gets_failed, &sets_success, &sets_failed, &deletes_success,
                          &deletes_failed, &calls, &hits, &misses, &retries, &failovers, &journaled,
-                         &replayed, &flushes, &audited, &diverged, &warmed, &loads}) {
+                         &replayed, &flushes, &audited, &diverged, &doubted, &warmed, &loads}) {
         registry_.Remove(*family);
     }
     for (auto* family :

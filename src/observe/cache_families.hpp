@@ -45,6 +45,7 @@ public:
     Counters& flushes;
     Counters& audited;
     Counters& diverged;
+    Counters& doubted;
     Counters& warmed;
     Counters& loads;
     Gauges& journal_depth;

@@ -44,6 +44,7 @@ struct Count {
         flushes,
         audited,
         diverged,
+        doubted,
         warmed,
         loads,
         all = loads + load_results.size(),
@@ -125,8 +126,9 @@ public:
                 counters_.emplace_back(families_, of.calls, labels);
             }
         }
-        for (auto* family : {&of.hits, &of.misses, &of.retries, &of.failovers, &of.journaled,
-                             &of.replayed, &of.flushes, &of.audited, &of.diverged, &of.warmed}) {
+        for (auto* family :
+             {&of.hits, &of.misses, &of.retries, &of.failovers, &of.journaled, &of.replayed,
+              &of.flushes, &of.audited, &of.diverged, &of.doubted, &of.warmed}) {
             counters_.emplace_back(families_, *family, cache_labels());
         }
         for (const char* result : load_results) {
@@ -156,6 +158,7 @@ public:
     void flushed() noexcept override { counts_.add(Count::flushes); }
     void diverged(std::size_t keys) noexcept override { counts_.add(Count::diverged, keys); }
     void audited(std::size_t keys) noexcept override { counts_.add(Count::audited, keys); }
+    void doubted() noexcept override { counts_.add(Count::doubted); }
     void warmed() noexcept override { counts_.add(Count::warmed); }
     void load(Load how) noexcept override {
         counts_.add(Count::loads + static_cast<std::size_t>(how));

@@ -145,8 +145,8 @@ void Database::start() {
     monitor_->start();
 }
 
-void Database::publish(const Event& event) const {
-    events_.publish(event);
+void Database::publish(Event event) const {
+    events_.publish(std::move(event));
 }
 
 void Database::stop() {

@@ -72,7 +72,7 @@ public:
     [[nodiscard]] DatabaseMeter& meter() noexcept { return *meter_; }
     [[nodiscard]] bool on_manager_thread() const { return on_manager_thread_(); }
     /// On the manager's executor, in order.
-    void publish(const Event& event) const;
+    void publish(Event event) const;
 
     [[nodiscard]] Failure fail(Errc what, std::string detail, bool maybe_executed = false) const;
     [[nodiscard]] CallPlan plan(std::optional<Duration> deadline,

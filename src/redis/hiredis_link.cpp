@@ -16,12 +16,8 @@ namespace {
 constexpr std::size_t most_zombies = 1024;
 
 cache::Opened refused(FaultKind fault, error_code cause, std::string text) {
-    cache::Answer answer;
-    answer.fault = fault;
-    answer.phase = Phase::queued;
-    answer.cause = cause;
-    answer.text = std::move(text);
-    return {nullptr, std::move(answer)};
+    return {nullptr,
+            cache::Answer::without_reply(fault, Phase::queued, false, cause, std::move(text))};
 }
 
 /// Waits for a name to be known, on the calling thread.

@@ -71,7 +71,6 @@ private:
     std::condition_variable freed_;
     std::vector<std::unique_ptr<HiredisSession>> idle_; // the one used last is the next one taken
     std::size_t out_ = 0;
-    std::uint64_t generation_ = 0; // of the server process, counted
     std::string trusted_;
     bool closed_ = false;
     std::deque<cache::Zombie> zombies_;

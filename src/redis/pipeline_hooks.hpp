@@ -15,12 +15,7 @@ namespace failover::redis {
 
 /// A command that was not sent.
 inline cache::Answer refusal(FaultKind fault, error_code cause, std::string text) {
-    cache::Answer answer;
-    answer.fault = fault;
-    answer.phase = Phase::queued;
-    answer.cause = cause;
-    answer.text = std::move(text);
-    return answer;
+    return cache::Answer::without_reply(fault, Phase::queued, false, cause, std::move(text));
 }
 
 /// What hiredis calls; always with the lock held, as it is only entered then.

@@ -52,31 +52,21 @@ int poll_until(int socket, short events, TimePoint until) noexcept {
     }
 }
 
-Answer fault(FaultKind kind, Phase phase, bool written, error_code cause, std::string text) {
-    Answer answer;
-    answer.fault = kind;
-    answer.phase = phase;
-    answer.written = written;
-    answer.cause = cause;
-    answer.text = std::move(text);
-    return answer;
-}
-
 } // namespace
 
 cache::Opened HiredisSession::open(LinkContext& context, TimePoint until, CallControl* control,
                                    bool any_server) {
     const std::string address = context.address();
     if (address.empty()) {
-        return {nullptr, fault(FaultKind::resolve, Phase::queued, false,
-                               make_error_code(Errc::resolve_failed), "")};
+        return {nullptr, Answer::without_reply(FaultKind::resolve, Phase::queued, false,
+                                               make_error_code(Errc::resolve_failed))};
     }
     redisContext* const redis = redisConnectNonBlock(address.c_str(), context.port());
     if (redis == nullptr || redis->err != 0) {
         const int system = errno;
         Answer why = redis == nullptr
-                         ? fault(FaultKind::connect, Phase::connecting, false,
-                                 boost::asio::error::no_memory, "")
+                         ? Answer::without_reply(FaultKind::connect, Phase::connecting, false,
+                                                 boost::asio::error::no_memory, "")
                          : failure_of(redis->err, redis->errstr, system, Phase::connecting, false);
         redisFree(redis);
         return {nullptr, std::move(why)};
@@ -97,8 +87,9 @@ cache::Opened HiredisSession::open(LinkContext& context, TimePoint until, CallCo
     ::getsockopt(redis->fd, SOL_SOCKET, SO_ERROR, &error, &size);
     if (error != 0) {
         context.connect_failed();
-        return {nullptr, fault(FaultKind::connect, Phase::connecting, false,
-                               error_code{error, boost::system::system_category()}, "")};
+        return {nullptr,
+                Answer::without_reply(FaultKind::connect, Phase::connecting, false,
+                                      error_code{error, boost::system::system_category()})};
     }
     redis->flags |= REDIS_CONNECTED;
     Answer welcome = made->log_in(until, control, any_server);
@@ -126,8 +117,8 @@ void HiredisSession::end() noexcept {
 
 Answer HiredisSession::log_in(TimePoint until, CallControl* control, bool any_server) {
     if (TlsSettings* tls = context_.tls(); tls != nullptr && !tls->start(*redis_)) {
-        return fault(FaultKind::tls, Phase::handshaking, false, make_error_code(Errc::tls_failed),
-                     redis_->errstr);
+        return Answer::without_reply(FaultKind::tls, Phase::handshaking, false,
+                                     make_error_code(Errc::tls_failed), redis_->errstr);
     }
     Login login{context_.credentials()};
     for (const std::string& command : login.commands()) {
@@ -149,15 +140,15 @@ Answer HiredisSession::log_in(TimePoint until, CallControl* control, bool any_se
         }
         heard = true;
         if (!login.take(answer.reply)) {
-            return fault(FaultKind::connect, Phase::handshaking, false,
-                         boost::asio::error::access_denied, login.problem());
+            return Answer::without_reply(FaultKind::connect, Phase::handshaking, false,
+                                         boost::asio::error::access_denied, login.problem());
         }
     }
     identity_ = login.identity();
     if (!any_server && !context_.accepts(identity_)) {
-        return fault(FaultKind::connect, Phase::handshaking, false,
-                     boost::asio::error::connection_refused,
-                     "another server process answers than the one that is known");
+        return Answer::without_reply(FaultKind::connect, Phase::handshaking, false,
+                                     boost::asio::error::connection_refused,
+                                     "another server process answers than the one that is known");
     }
     return {};
 }
@@ -264,15 +255,16 @@ Answer HiredisSession::wait(short events, TimePoint until, CallControl* control)
         return {};
     }
     if (ready == 0) {
-        return fault(FaultKind::timeout, Phase::waiting, true, boost::asio::error::timed_out,
-                     "the server is silent; the connection was closed");
+        return Answer::without_reply(FaultKind::timeout, Phase::waiting, true,
+                                     boost::asio::error::timed_out,
+                                     "the server is silent; the connection was closed");
     }
     if (ready == -2) {
-        return fault(FaultKind::cancelled, Phase::waiting, true,
-                     boost::asio::error::operation_aborted, "");
+        return Answer::without_reply(FaultKind::cancelled, Phase::waiting, true,
+                                     boost::asio::error::operation_aborted);
     }
-    return fault(FaultKind::reset, Phase::waiting, true,
-                 error_code{errno, boost::system::system_category()}, "");
+    return Answer::without_reply(FaultKind::reset, Phase::waiting, true,
+                                 error_code{errno, boost::system::system_category()}, "");
 }
 
 /// It ends with a command that may be under way.

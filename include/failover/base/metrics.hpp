@@ -170,6 +170,8 @@ public:
     virtual void diverged(std::size_t keys) noexcept = 0;
     /// So many keys were compared.
     virtual void audited(std::size_t keys) noexcept = 0;
+    /// A get() was a miss, as what was read may be older than what this process wrote.
+    virtual void doubted() noexcept = 0;
     /// A value was copied to a node that warms up.
     virtual void warmed() noexcept = 0;
     virtual void load(Load how) noexcept = 0;

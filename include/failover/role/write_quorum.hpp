@@ -32,16 +32,19 @@ enum class WriteState : std::uint8_t {
 
 /// Is the write acknowledged? None: that is not known yet. `lead`: the node that reads go to. With
 /// WriteAck::any it decides, so that who writes then reads what it wrote; another node's
-/// confirmation counts only once that one has failed.
+/// confirmation counts only once that one has failed. `at_home`: other processes read it there too.
+/// Where they do not, every node has to end first: what is still on its way when this write counts
+/// as over could come after a later one of a process that reads there.
 [[nodiscard]] constexpr std::optional<bool> acknowledged(std::span<const WriteState> nodes,
-                                                         std::size_t lead, WriteAck ack) noexcept {
+                                                         std::size_t lead, WriteAck ack,
+                                                         bool at_home = true) noexcept {
     std::size_t acked = 0;
     std::size_t pending = 0;
     for (const WriteState state : nodes) {
         acked += state == WriteState::acked ? 1U : 0U;
         pending += state == WriteState::pending ? 1U : 0U;
     }
-    if (nodes[lead] == WriteState::pending) {
+    if (nodes[lead] == WriteState::pending || (!at_home && pending > 0)) {
         return std::nullopt;
     }
     const std::size_t needed = acks_needed(ack, nodes.size());

@@ -90,15 +90,16 @@ TEST(CacheMeter, counts_every_other_thing_in_its_own_series) {
     times(7, [&] { cache->flushed(); });
     cache->audited(8);
     cache->diverged(9);
-    times(10, [&] { cache->warmed(); });
-    int loads = 10;
+    times(10, [&] { cache->doubted(); });
+    times(11, [&] { cache->warmed(); });
+    int loads = 11;
     for (const Load how : {Load::hit, Load::stale, Load::loaded, Load::waited, Load::refused}) {
         times(++loads, [&] { cache->load(how); });
     }
     const std::string text = metrics->expose();
     int expected = 0;
     for (const char* name : {"hits", "misses", "retries", "failovers", "journaled", "replayed",
-                             "flushes", "audited", "diverged", "warmed"}) {
+                             "flushes", "audited", "diverged", "doubted", "warmed"}) {
         EXPECT_EQ(sample(text, std::string{"failover_cache_"} + name + "_total" + plain),
                   ++expected)
             << name;

@@ -7,7 +7,10 @@
 #include <failover/cache_reply.hpp>
 #include <failover/retry/fault.hpp>
 
+#include <boost/asio/error.hpp>
+
 #include <string>
+#include <utility>
 
 namespace failover::cache {
 
@@ -26,6 +29,30 @@ struct Answer {
     Reply reply{};
     /// When the reply came; zero: not known.
     TimePoint at{};
+
+    /// Why there is no reply.
+    [[nodiscard]] static Answer without_reply(FaultKind fault, Phase phase, bool written,
+                                              error_code cause = {}, std::string text = {}) {
+        return {.fault = fault,
+                .phase = phase,
+                .written = written,
+                .cause = cause,
+                .text = std::move(text)};
+    }
+    /// Its time was over while it was waited for; the server may have executed it.
+    [[nodiscard]] static Answer late(std::string text) {
+        return without_reply(FaultKind::timeout, Phase::waiting, true,
+                             boost::asio::error::timed_out, std::move(text));
+    }
+    /// The caller gave it up while it was waited for; the server may have executed it.
+    [[nodiscard]] static Answer given_up() {
+        return without_reply(FaultKind::cancelled, Phase::waiting, true,
+                             boost::asio::error::operation_aborted);
+    }
+    /// It was not even tried.
+    [[nodiscard]] static Answer skipped() {
+        return without_reply(FaultKind::cancelled, Phase::queued, false);
+    }
 
     [[nodiscard]] bool replied() const noexcept { return fault == FaultKind::none; }
     [[nodiscard]] bool is_error() const noexcept {

@@ -35,15 +35,7 @@ public:
             resume();
         }
     }
-    void expired() noexcept override {
-        Answer late;
-        late.fault = FaultKind::timeout;
-        late.phase = Phase::waiting;
-        late.written = true;
-        late.cause = asio::error::timed_out;
-        late.text = "no answer in time";
-        done(std::move(late));
-    }
+    void expired() noexcept override { done(Answer::late("no answer in time")); }
 
     /// What it came to; null: nothing so far.
     [[nodiscard]] Answer* answer() noexcept {
@@ -55,12 +47,7 @@ public:
             return std::move(*known);
         }
         if (claim()) {
-            Answer given_up;
-            given_up.fault = FaultKind::cancelled;
-            given_up.phase = Phase::waiting;
-            given_up.written = true;
-            given_up.cause = asio::error::operation_aborted;
-            return given_up;
+            return Answer::given_up();
         }
         while (state_.load(std::memory_order_acquire) != State::answered) {
             std::this_thread::yield(); // another thread is about to have moved it here

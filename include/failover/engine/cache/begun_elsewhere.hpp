@@ -50,12 +50,10 @@ public:
             if (is_target(*node) && node->reachable() && !work_.others.empty()) {
                 node->link().submit(work_.hash, work_.others, mutation, Clock::now(), until, false);
             } else {
-                Answer skipped;
-                skipped.fault = FaultKind::cancelled;
                 if (is_target(*node)) {
-                    mutation->done(std::move(skipped));
+                    mutation->done(Answer::skipped());
                 } else {
-                    join->settle(node->index(), std::move(skipped));
+                    join->settle(node->index(), Answer::skipped());
                 }
             }
         }

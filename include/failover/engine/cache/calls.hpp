@@ -14,6 +14,7 @@
 #include <failover/engine/sync_contexts.hpp>
 #include <failover/retry/budget.hpp>
 #include <failover/retry/hedge.hpp>
+#include <failover/role/own_writes.hpp>
 
 #include <boost/asio/awaitable.hpp>
 
@@ -87,6 +88,15 @@ public:
             std::memory_order_relaxed);
     }
     [[nodiscard]] static Failure fail(Errc what, std::string detail);
+    /// A node left.
+    void lost(const Node& node) noexcept { own_.new_era(node.index()); }
+    /// get_or_load() has put this value there.
+    void filled(const Node& node, std::uint64_t hash, std::string_view value) noexcept;
+    /// A value read at `node` that may be older than what this process wrote is none, and is
+    /// deleted. `own`: what this process had written when the read was sent.
+    void doubt(const Node& node, std::string_view key, std::uint64_t hash, OwnWrites::Seen own,
+               Reply& reply);
+    [[nodiscard]] OwnWrites& own_writes() noexcept { return own_; }
     [[nodiscard]] bool would_deadlock() const { return parts_.on_manager_thread(); }
 
     /// One command at one node, without attempts; for what get_or_load() and warming do.
@@ -131,6 +141,10 @@ private:
                         TimePoint until, std::uint64_t begun, bool now);
     [[nodiscard]] static Answer conclude(WriteJoin& join);
     [[nodiscard]] bool enough(WriteAck ack) const noexcept;
+    [[nodiscard]] WriteJoin::Plan join_plan(const Work& work, const Node& lead,
+                                            WriteAck ack) const noexcept;
+    [[nodiscard]] OwnWrites::Era era_of(const Node& node, std::uint64_t hash) const noexcept;
+    [[nodiscard]] OwnWrite own_write(const Work& work) noexcept;
     void heed(Node& node, const Answer& answer, CommandClass kind);
     static void hide_own(Reply& reply);
     [[nodiscard]] std::mutex& order_of(std::uint64_t hash) noexcept {
@@ -140,6 +154,7 @@ private:
     const Parts parts_;
     RetryBudget retries_;
     HedgeBudget hedges_;
+    OwnWrites own_;
     failover::detail::SyncContexts contexts_;
     // Writes of one key are given to all nodes in one order.
     std::array<std::mutex, 64> orders_;
@@ -153,3 +168,4 @@ private:
 #include <failover/engine/cache/detail/calls_async.hpp>
 #include <failover/engine/cache/detail/calls_blocking.hpp>
 #include <failover/engine/cache/detail/calls_shared.hpp>
+#include <failover/engine/cache/detail/calls_warming.hpp>

@@ -116,4 +116,5 @@ private:
 
 } // namespace failover::cache
 
+#include <failover/engine/cache/detail/keeper_rejoin.hpp>
 #include <failover/engine/cache/detail/keeper_steps.hpp>

@@ -102,4 +102,5 @@ private:
 
 } // namespace failover::cache
 
+#include <failover/engine/cache/detail/loads_leases.hpp>
 #include <failover/engine/cache/detail/loads_steps.hpp>

@@ -6,6 +6,7 @@
 #include <failover/cache_topology.hpp>
 #include <failover/engine/cache/journal_file.hpp>
 #include <failover/engine/cache/link.hpp>
+#include <failover/engine/cache/unsettled_keys.hpp>
 #include <failover/role/cache_node_health.hpp>
 #include <failover/role/cache_node_state.hpp>
 #include <failover/role/invalidation_journal.hpp>
@@ -16,7 +17,6 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -127,29 +127,27 @@ public:
         journal_.confirm(key, Clock::now());
         note();
     }
-    /// One that was begun is confirmed, and stays unread by this process for a while, after which
-    /// the key is deleted here: the node that decides has failed the write, so that an older one of
-    /// another process, which that node had confirmed, may still be on its way to this one.
+    /// One that was begun is confirmed, but unsettled: it stays unread by this process until the
+    /// key is deleted here.
     void confirm_for_now(std::string_view key) {
         if (!journals_) {
             return;
         }
         const std::lock_guard lock{mutex_};
-        unsettled_.push_back({Clock::now() + settle_time_, std::string{key}});
+        unsettled_.add(key, Clock::now());
     }
-    /// What was confirmed for now is to be deleted, once it has been so for long enough.
+    /// What was confirmed for now and has had its time is to be deleted.
     void settle(TimePoint now) {
         for (;;) {
-            std::string key;
+            std::optional<std::string> key;
             {
                 const std::lock_guard lock{mutex_};
-                if (unsettled_.empty() || unsettled_.front().due > now) {
-                    return;
-                }
-                key = std::move(unsettled_.front().key);
-                unsettled_.pop_front();
+                key = unsettled_.take(now);
             }
-            fail(key);
+            if (!key) {
+                return;
+            }
+            fail(*key);
         }
     }
     /// A mutation that was begun may or may not have happened.
@@ -188,9 +186,8 @@ public:
     void keep_in(JournalFile* file) noexcept { file_ = file; }
     /// What it misses is somebody else's matter: replication's. Before it is used.
     void keep_no_journal() noexcept { journals_ = false; }
-    /// How long another process's write may take from one node's confirmation to the other node.
-    /// Before it is used.
-    void settle_after(Duration time) noexcept { settle_time_ = time; }
+    /// See UnsettledKeys. Before it is used.
+    void settle_after(Duration time) noexcept { unsettled_.settle_after(time); }
     /// Before it is used.
     void count_in(std::shared_ptr<CacheMeter> meter) noexcept { meter_ = std::move(meter); }
 
@@ -319,13 +316,7 @@ private:
         }
     }
 
-    struct Unsettled {
-        TimePoint due{};
-        std::string key{};
-    };
-
     const Place place_;
-    Duration settle_time_ = std::chrono::milliseconds{100};
     JournalFile* file_ = nullptr;
     bool journals_ = true;
     std::shared_ptr<CacheMeter> meter_;
@@ -341,7 +332,7 @@ private:
     bool stopped_ = false;
     CacheNodeHealth health_;
     InvalidationJournal journal_;
-    std::deque<Unsettled> unsettled_;
+    UnsettledKeys unsettled_;
     std::string role_;
     Duration round_trip_{};
     bool draining_ = false;

@@ -66,6 +66,10 @@ public:
         }
         return nullptr;
     }
+    /// Is it the one where all processes read and write this key, while it is well?
+    [[nodiscard]] bool is_home(const Node& node, std::uint64_t hash) const noexcept {
+        return node.index() == start(hash);
+    }
     /// Is there a node that could be read, but for what it has not confirmed of this key? What it
     /// holds is to be deleted, so the key is as good as gone.
     [[nodiscard]] bool only_owed(std::string_view key) const {

@@ -6,6 +6,7 @@
 #include <failover/engine/cache/node.hpp>
 #include <failover/engine/call_registry.hpp>
 #include <failover/engine/recycled.hpp>
+#include <failover/role/own_writes.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -41,6 +42,9 @@ public:
     /// Where the first attempt is; null: none was made.
     [[nodiscard]] Node* node() const noexcept { return node_; }
     void sent_to(Node& node) noexcept { node_ = &node; }
+
+    /// What this process had written when it was sent.
+    OwnWrites::Seen own{};
 
 private:
     const std::shared_ptr<const void> keep_; // the nodes

@@ -5,10 +5,12 @@
 #include <failover/engine/cache/resp.hpp>
 #include <failover/engine/cache/write_join.hpp>
 #include <failover/role/command_class.hpp>
+#include <failover/role/own_writes.hpp>
 #include <failover/select/hash_key.hpp>
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,6 +31,8 @@ struct Work {
     bool copies = false;
     /// All that it changes.
     Mutation::Keys keys{};
+    /// What its key has when it was executed; none: that is not known.
+    std::optional<OwnWrites::Digest> leaves{};
     /// FLUSHDB, FLUSHALL.
     bool everything = false;
     /// What is sent to the nodes that do not decide; empty: `bytes`.

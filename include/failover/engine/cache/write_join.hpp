@@ -33,13 +33,22 @@ public:
         bool written = false;
     };
 
-    /// `lead`: the node that reads go to. `alone`: only that one executes it; the others delete.
-    WriteJoin(std::size_t nodes, std::size_t lead, WriteAck ack, bool alone)
-        : lead_{lead},
-          ack_{ack},
-          alone_{alone},
-          states_(nodes, WriteState::pending),
-          answers_(nodes) {}
+    static constexpr const char* not_enough =
+        "not confirmed by as many nodes as write_ack asks for";
+
+    struct Plan {
+        std::size_t nodes = 1;
+        /// The node that reads go to.
+        std::size_t lead = 0;
+        WriteAck ack = WriteAck::any;
+        /// Only that one executes it; the others delete.
+        bool alone = false;
+        /// Other processes read the key there too, while all is well.
+        bool at_home = true;
+    };
+
+    explicit WriteJoin(const Plan& plan)
+        : plan_{plan}, states_(plan.nodes, WriteState::pending), answers_(plan.nodes) {}
     WriteJoin(const WriteJoin&) = delete;
     WriteJoin& operator=(const WriteJoin&) = delete;
     virtual ~WriteJoin() = default;
@@ -54,10 +63,11 @@ public:
         written_ = written_ || answer.good() || (!answer.replied() && answer.written);
         answers_[index] = std::move(answer);
         // What the command itself is to blame for, no other node's word can mend.
-        const bool final_refusal = index == lead_ && states_[index] == WriteState::failed &&
-                                   (alone_ || its_own_fault(answers_[index]));
+        const bool final_refusal = index == plan_.lead && states_[index] == WriteState::failed &&
+                                   (plan_.alone || its_own_fault(answers_[index]));
         const std::optional<bool> known =
-            final_refusal ? std::optional{false} : acknowledged(states_, lead_, ack_);
+            final_refusal ? std::optional{false}
+                          : acknowledged(states_, plan_.lead, plan_.ack, plan_.at_home);
         if (known) {
             decided_ = true;
             acknowledged_ = *known;
@@ -80,8 +90,8 @@ public:
         }
         confirm(node, *keys, replied);
     }
-    /// The node that reads go to has ended. `replied`: it is there, and others who write are answered
-    /// as this one was.
+    /// The node that reads go to has ended. `replied`: it is there, and others who write are
+    /// answered as this one was.
     void lead_ended(bool replied) {
         std::vector<std::pair<Node*, std::shared_ptr<const std::vector<std::string>>>> held;
         {
@@ -94,12 +104,14 @@ public:
             confirm(*node, *keys, replied);
         }
     }
-    [[nodiscard]] bool is_lead(const Node& node) const noexcept { return node.index() == lead_; }
+    [[nodiscard]] bool is_lead(const Node& node) const noexcept {
+        return node.index() == plan_.lead;
+    }
 
     /// Once decided.
     [[nodiscard]] Outcome outcome() {
         const std::lock_guard lock{mutex_};
-        std::size_t from = lead_;
+        std::size_t from = plan_.lead;
         if (acknowledged_ && states_[from] != WriteState::acked) {
             for (std::size_t i = 0; i < states_.size(); ++i) {
                 from = states_[i] == WriteState::acked ? i : from;
@@ -127,9 +139,7 @@ private:
         }
     }
 
-    const std::size_t lead_;
-    const WriteAck ack_;
-    const bool alone_;
+    const Plan plan_;
     std::vector<std::pair<Node*, std::shared_ptr<const std::vector<std::string>>>> held_;
     bool lead_ended_ = false;
     bool lead_replied_ = false;
@@ -161,9 +171,8 @@ private:
 /// For a coroutine that waits.
 class AwaitedJoin final : public WriteJoin, public Parked {
 public:
-    AwaitedJoin(const asio::any_io_executor& executor, std::size_t nodes, std::size_t lead,
-                WriteAck ack, bool alone)
-        : WriteJoin{nodes, lead, ack, alone}, Parked{executor} {}
+    AwaitedJoin(const asio::any_io_executor& executor, const Plan& plan)
+        : WriteJoin{plan}, Parked{executor} {}
 
 private:
     void decided() noexcept override { resume(); }
@@ -198,7 +207,10 @@ public:
         const bool lead = join_->is_lead(node_);
         // What the server refused for the command's own sake changed nothing there.
         const bool unchanged = good || (lead && WriteJoin::its_own_fault(answer));
-        if (good && begun_ && !lead) {
+        if (expired_) {
+            // Others may have taken it for over, and written: it may have come after them.
+            settle_journal(node_, *keys_, false, begun_, everything_);
+        } else if (good && begun_ && !lead) {
             join_->confirmed_at(node_, keys_);
         } else {
             settle_journal(node_, *keys_, unchanged, begun_, everything_);
@@ -216,6 +228,7 @@ public:
             if (ended_) {
                 return; // by another thread, while this one was on its way
             }
+            expired_ = true;
             if (!begun_) {
                 begun_ = true;
                 for (const std::string& key : *keys_) {
@@ -223,13 +236,7 @@ public:
                 }
             }
         }
-        Answer late;
-        late.fault = FaultKind::timeout;
-        late.phase = Phase::waiting;
-        late.written = true;
-        late.cause = boost::system::errc::make_error_code(boost::system::errc::timed_out);
-        late.text = "not confirmed in time";
-        join_->settle(node_.index(), std::move(late));
+        join_->settle(node_.index(), Answer::late("not confirmed in time"));
     }
 
     static void settle_journal(Node& node, const std::vector<std::string>& keys, bool good,
@@ -264,6 +271,7 @@ private:
     std::mutex mutex_;
     bool begun_;
     bool ended_ = false;
+    bool expired_ = false;
     const bool everything_;
 };
 

@@ -5,7 +5,6 @@
 
 #include <failover/engine/cache/awaited_command.hpp>
 #include <failover/engine/cache/begun_elsewhere.hpp>
-#include <failover/engine/cache/detail/warm_copy.hpp>
 #include <failover/role/fill_lease.hpp>
 
 #include <boost/asio/co_spawn.hpp>
@@ -22,10 +21,8 @@ namespace failover::cache {
 
 namespace detail {
 
-/// Copies to a node that warms up, under way at once.
-inline constexpr std::size_t most_copies = 64;
-/// See Calls::copy().
-inline constexpr Duration copy_after = std::chrono::milliseconds{300};
+/// Of this process, for get().
+inline constexpr std::size_t own_writes_kept = 16384;
 
 /// A command nobody waits for.
 class Forgotten final : public Command {
@@ -41,7 +38,9 @@ inline Calls::Calls(Parts parts)
       // What protects the nodes is the number of attempts of a call: each goes to another node, so
       // that an outage does not multiply the load of any.
       retries_{RetryBudgetOptions{.ratio = 1, .min_per_second = 1000}},
-      hedges_{HedgeOptions{}} {}
+      hedges_{HedgeOptions{}},
+      own_{parts_.config.mode == CacheMode::replicated ? 0U : detail::own_writes_kept,
+           parts_.config.operation_timeout * 4} {}
 
 inline Failure Calls::fail(Errc what, std::string detail) {
     Failure failure;
@@ -100,6 +99,7 @@ inline std::shared_ptr<ReadCall> Calls::begin_get(const asio::any_io_executor& e
         thread_local std::string bytes;
         bytes.clear();
         append_resp(bytes, {"GET", call->key()});
+        call->own = own_.look(hash);
         const Duration limit = options.operation_timeout.value_or(parts_.config.operation_timeout);
         const TimePoint until = options.deadline
                                     ? std::min(time_after(call->start(), *options.deadline),
@@ -117,6 +117,7 @@ inline Answer* Calls::end_get(ReadCall& call) {
     }
     call.node()->succeeded();
     hide_own(answer->reply);
+    doubt(*call.node(), call.key(), call.hash(), call.own, answer->reply);
     return answer;
 }
 
@@ -133,6 +134,7 @@ inline asio::awaitable<Result<Reply>> Calls::end_get_slowly(std::shared_ptr<Read
         Answer answer = call->take();
         if (answer.good()) { // it came between the wait and here
             hide_own(answer.reply);
+            doubt(*node, work->key, work->hash, call->own, answer.reply);
             co_return std::move(answer.reply);
         }
         static_cast<void>(attempts->begin(*node, call->start()));
@@ -242,11 +244,15 @@ inline asio::awaitable<Answer> Calls::read_attempt(std::shared_ptr<Work> work, N
                                                    TimePoint until) {
     const asio::any_io_executor executor = co_await asio::this_coro::executor;
     const auto command = AwaitedCommand::make(executor);
+    const OwnWrites::Seen own = own_.look(work->hash);
     node->link().submit(work->hash, work->bytes, command, Clock::now(), until, false);
     co_await command->async_wait(asio::use_awaitable);
     Answer answer = command->take();
     if (answer.good()) {
         node->succeeded();
+        if (work->copies) {
+            doubt(*node, work->key, work->hash, own, answer.reply);
+        }
         if (work->copies && node->state() == CacheNodeState::warming) {
             co_return co_await answer_for(std::move(work), node, std::move(answer), until);
         }
@@ -254,74 +260,13 @@ inline asio::awaitable<Answer> Calls::read_attempt(std::shared_ptr<Work> work, N
     co_return answer;
 }
 
-/// A node that warms up was read: what it misses, another one answers, and it gets a copy.
-inline asio::awaitable<Answer> Calls::answer_for(std::shared_ptr<Work> work, Node* node,
-                                                 Answer answer, TimePoint until) {
-    const bool missed = answer.reply.is_nil() || is_placeholder(answer.reply.text());
-    node->warm_read(!missed);
-    Node* const peer = missed ? parts_.nodes.peer_of(*node, work->key, work->hash) : nullptr;
-    if (peer == nullptr) {
-        co_return answer;
-    }
-    std::string get = work->bytes;
-    Answer found = co_await ask(*peer, work->hash, std::move(get), until);
-    if (!found.good() || found.reply.is_nil() || is_placeholder(found.reply.text())) {
-        co_return answer; // as the node itself has it: a miss
-    }
-    if (copying_.fetch_add(1, std::memory_order_relaxed) < detail::most_copies) {
-        asio::co_spawn(parts_.executor, copy(parts_.keep(), work->key, node, peer), asio::detached);
-    } else {
-        copying_.fetch_sub(1, std::memory_order_relaxed);
-    }
-    co_return found;
-}
-
-/// Copies a key. The lease comes first: whatever is written or deleted after it ends it, and the
-/// copy is refused. What was before it has reached the origin as well once a while has passed, or
-/// was given up by whoever wrote it, who then has left a mark.
-inline asio::awaitable<void> Calls::copy(std::shared_ptr<const void> keep, std::string key,
-                                         Node* node, Node* peer) {
-    struct Leave {
-        std::atomic<std::size_t>& count;
-        ~Leave() { count.fetch_sub(1, std::memory_order_relaxed); }
-    } const leave{copying_};
-    CallRegistry::Entry entry{*parts_.registry};
-    if (keep == nullptr || !entry.open()) {
-        co_return;
-    }
-    const std::uint64_t hash = hash_key(key);
-    const WarmCopy copy{key, peer->id()};
-    std::string command = copy.acquire();
-    const Answer lease = co_await ask(*node, hash, std::move(command),
-                                      Clock::now() + parts_.config.operation_timeout);
-    if (!copy.acquired(lease)) {
-        co_return;
-    }
-    const Duration settled =
-        std::max<Duration>(detail::copy_after, parts_.config.operation_timeout * 4);
-    const Woken why = co_await sleep_until(Clock::now() + settled, entry.control());
-    const TimePoint until = Clock::now() + parts_.config.operation_timeout;
-    if (why == Woken::timed_out && peer->readable(key, hash)) {
-        command = copy.get();
-        const Answer found = co_await ask(*peer, hash, std::move(command), until);
-        command = copy.life();
-        const Answer left = co_await ask(*peer, hash, std::move(command), until);
-        const bool there = found.good() && found.reply.type() == Reply::Type::text &&
-                           !is_placeholder(found.reply.text());
-        if (const auto fill = there ? copy.fill(found.reply.text(), left) : std::nullopt) {
-            tell(*node, hash, *fill);
-            parts_.meter->warmed();
-            co_return;
-        }
-    }
-    tell(*node, hash, copy.release());
-}
-
 inline asio::awaitable<Answer> Calls::write_attempt(std::shared_ptr<Work> work, Node* lead,
                                                     WriteAck ack, TimePoint until) {
     const asio::any_io_executor executor = co_await asio::this_coro::executor;
-    const auto join = std::make_shared<AwaitedJoin>(executor, parts_.nodes.size(), lead->index(),
-                                                    ack, work->kind == CommandClass::once);
+    const WriteJoin::Plan plan = join_plan(*work, *lead, ack);
+    const auto join = std::make_shared<AwaitedJoin>(executor, plan);
+    OwnWrite own = own_write(*work);
+    const OwnWrites::Era era = era_of(*lead, work->hash);
     if (work->kind == CommandClass::once) {
         BegunElsewhere begun{parts_.keep(), parts_.nodes, *work, *lead, targets_of(*lead)};
         std::string bytes = work->bytes;
@@ -359,14 +304,13 @@ inline asio::awaitable<Answer> Calls::write_attempt(std::shared_ptr<Work> work, 
     }
     co_await join->async_wait(asio::use_awaitable);
     if (!join->resumed()) {
-        Answer cancelled;
-        cancelled.fault = FaultKind::cancelled;
-        cancelled.phase = Phase::waiting;
-        cancelled.written = true;
-        cancelled.cause = asio::error::operation_aborted;
-        co_return cancelled;
+        co_return Answer::given_up();
     }
-    co_return conclude(*join);
+    Answer answer = conclude(*join);
+    if (answer.good()) {
+        own.acknowledged(work->leaves, era, Clock::now());
+    }
+    co_return answer;
 }
 
 } // namespace failover::cache

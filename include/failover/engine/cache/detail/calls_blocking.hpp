@@ -61,10 +61,14 @@ inline Answer Calls::read_once(const Work& work, Node& node, TimePoint until,
     if (opened.session == nullptr) {
         return std::move(opened.failure);
     }
+    const OwnWrites::Seen own = own_.look(work.hash);
     Answer answer = opened.session->ask(work.bytes, until, &control);
     node.link().give(std::move(opened.session));
     if (answer.good()) {
         node.succeeded();
+        if (work.copies) {
+            doubt(node, work.key, work.hash, own, answer.reply);
+        }
     }
     return answer;
 }
@@ -77,7 +81,10 @@ inline Answer Calls::write_once(const Work& work, Node& lead, WriteAck ack, Time
         Mutation::report(lead, opened.failure);
         return std::move(opened.failure);
     }
-    const auto join = std::make_shared<BlockingJoin>(parts_.nodes.size(), lead.index(), ack, false);
+    const WriteJoin::Plan plan = join_plan(work, lead, ack);
+    const auto join = std::make_shared<BlockingJoin>(plan);
+    OwnWrite own = own_write(work);
+    const OwnWrites::Era era = era_of(lead, work.hash);
     // Before anything is sent: a write that begins later must meet this one everywhere.
     const std::uint64_t begun = begin_at_others(work, lead, false);
     opened.session->send(work.bytes);
@@ -87,15 +94,13 @@ inline Answer Calls::write_once(const Work& work, Node& lead, WriteAck ack, Time
     Mutation{parts_.keep(), join, lead, work.keys, false, false}.done(std::move(answer));
     // Their links end them at `until`; a little later it is certain.
     if (!join->wait_until(until + std::chrono::milliseconds{20})) {
-        Answer late;
-        late.fault = FaultKind::timeout;
-        late.phase = Phase::waiting;
-        late.written = true;
-        late.cause = asio::error::timed_out;
-        late.text = "not confirmed by as many nodes as write_ack asks for";
-        return late;
+        return Answer::late(WriteJoin::not_enough);
     }
-    return conclude(*join);
+    Answer end = conclude(*join);
+    if (end.good()) {
+        own.acknowledged(work.leaves, era, Clock::now());
+    }
+    return end;
 }
 
 template <class T>

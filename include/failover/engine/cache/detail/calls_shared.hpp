@@ -68,8 +68,6 @@ inline void Calls::send_to_others(const Work& work, Node& lead,
         if (node.get() == &lead) {
             continue;
         }
-        Answer skipped;
-        skipped.fault = FaultKind::cancelled;
         if ((begun >> node->index() & 1U) != 0) {
             node->link().submit(
                 work.hash, work.bytes,
@@ -80,21 +78,63 @@ inline void Calls::send_to_others(const Work& work, Node& lead,
         if ((targets >> node->index() & 1U) != 0) {
             Mutation::settle_journal(*node, *work.keys, false, false, work.everything);
         }
-        join->settle(node->index(), std::move(skipped));
+        join->settle(node->index(), Answer::skipped());
     }
+}
+
+inline WriteJoin::Plan Calls::join_plan(const Work& work, const Node& lead,
+                                        WriteAck ack) const noexcept {
+    return {.nodes = parts_.nodes.size(),
+            .lead = lead.index(),
+            .ack = ack,
+            .alone = work.kind == CommandClass::once,
+            // What the others get of a command that is executed once is a DEL, whenever that comes.
+            .at_home = work.kind == CommandClass::once ||
+                       parts_.config.mode == CacheMode::replicated ||
+                       parts_.nodes.is_home(lead, work.hash)};
+}
+
+inline OwnWrites::Era Calls::era_of(const Node& node, std::uint64_t hash) const noexcept {
+    return parts_.nodes.is_home(node, hash) ? own_.era_of(node.index()) : OwnWrites::elsewhere;
+}
+
+inline OwnWrite Calls::own_write(const Work& work) noexcept {
+    for (std::size_t i = 1; i < work.keys->size(); ++i) {
+        own_.forget(hash_key((*work.keys)[i]));
+    }
+    return OwnWrite{own_, work.hash};
+}
+
+inline void Calls::doubt(const Node& node, std::string_view key, std::uint64_t hash,
+                         OwnWrites::Seen own, Reply& reply) {
+    if (reply.type() != Reply::Type::text || is_placeholder(reply.text())) {
+        return;
+    }
+    const TimePoint now = Clock::now();
+    if (!OwnWrites::contradicts(own, hash, reply.text(), era_of(node, hash), now)) {
+        return;
+    }
+    if (own_.doubted(hash, own, now)) {
+        for (const auto& each : parts_.nodes.all()) {
+            each->miss(key); // it could be copied to where it is not doubted
+        }
+    }
+    parts_.meter->doubted();
+    reply = {};
+}
+
+inline void Calls::filled(const Node& node, std::uint64_t hash, std::string_view value) noexcept {
+    own_.begin(hash);
+    own_.acknowledged(hash, OwnWrites::digest_of(value), era_of(node, hash), Clock::now());
 }
 
 inline Answer Calls::conclude(WriteJoin& join) {
     WriteJoin::Outcome outcome = join.outcome();
     if (!outcome.acknowledged) {
-        outcome.answer.written = outcome.answer.written || outcome.written;
         if (outcome.answer.good()) {
-            outcome.answer.reply = {};
-            outcome.answer.fault = FaultKind::timeout;
-            outcome.answer.phase = Phase::waiting;
-            outcome.answer.cause = asio::error::timed_out;
-            outcome.answer.text = "not confirmed by as many nodes as write_ack asks for";
+            return Answer::late(WriteJoin::not_enough);
         }
+        outcome.answer.written = outcome.answer.written || outcome.written;
     }
     return std::move(outcome.answer);
 }
