@@ -53,7 +53,9 @@ inline Work set_work(std::string key, const std::string& value, std::chrono::mil
     std::string bytes = forever ? cache::resp({"SET", key, value})
                                 : cache::resp({"SET", key, value, "PX", milliseconds_text(ttl)});
     Work work = cache::write_work(std::move(key), std::move(bytes));
-    work.leaves = OwnWrites::digest_of(value);
+    if (config.mode != CacheMode::replicated) {
+        work.leaves = OwnWrites::digest_of(value);
+    }
     if (config.mode == CacheMode::gutter) {
         work.capped = cache::resp({"SET", work.key, value, "PX",
                                    milliseconds_text(forever ? limit : std::min(ttl, limit))});

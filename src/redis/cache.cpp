@@ -99,7 +99,10 @@ void Cache::on_round(Node& node) {
     }
     if (node.index() == 0) {
         tidy_journal();
-        calls_->own_writes().sweep(64, Clock::now());
+        if (const TimePoint now = Clock::now(); now - swept_ > OwnWrites::remembered / 2) {
+            swept_ = now;
+            calls_->own_writes().sweep(now);
+        }
         auditor_->look(config_.operation_timeout);
     }
 }

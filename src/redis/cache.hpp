@@ -81,6 +81,7 @@ private:
     std::unique_ptr<cache::Loads> loads_;
     std::vector<std::unique_ptr<cache::Keeper>> keepers_;
     std::atomic<int> reader_{-1}; // as last told
+    TimePoint swept_{};           // by the keeper of the first node
     std::array<std::atomic<bool>, 16> overflowed_{};
     std::mutex mutex_;
     std::set<std::pair<std::string, std::string>> complaints_; // node and words

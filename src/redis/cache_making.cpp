@@ -15,7 +15,7 @@
 namespace failover::detail {
 namespace {
 
-constexpr std::size_t most_nodes = 16;
+constexpr std::size_t most_nodes = OwnWrites::most_nodes;
 
 const CacheConfig& usable(const Config& config) {
     const CacheConfig& cache = config.cache;

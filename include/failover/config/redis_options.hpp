@@ -21,7 +21,8 @@ enum class CacheMode {
 
 /// `cache.providers.redis.write_ack`: how many nodes must confirm a write.
 enum class WriteAck {
-    /// The node that reads go to; another one when that fails. The others confirm in the background.
+    /// The node that reads go to; another one when that fails. The others confirm in the background;
+    /// they are waited for while the node that is read is not the one of all processes.
     any,
     /// More than half of all configured nodes.
     quorum,

@@ -45,7 +45,7 @@ public:
     };
 
     /// `slots`: a power of two; 0: nothing is remembered. `doubt_for`: how long a key that was
-    /// doubted stays so, whatever is read.
+    /// doubted stays so, whatever is read, unless it is written; at most `remembered`.
     OwnWrites(std::size_t slots, Duration doubt_for)
         : slots_{slots > 0 ? std::make_unique<std::atomic<std::uint64_t>[]>(slots) : nullptr},
           count_{slots},
@@ -89,7 +89,12 @@ public:
     }
     /// What the key is now is not known.
     void forget(std::uint64_t hash) noexcept {
-        change(hash, [&](Slot slot) { return slot.tag == tag_of(hash) ? Slot{} : slot; });
+        change(hash, [&](Slot slot) -> Slot {
+            if (slot.tag != tag_of(hash)) {
+                return slot;
+            }
+            return slot.writing > 0 ? Slot{.tag = slot.tag, .writing = slot.writing} : Slot{};
+        });
     }
 
     /// Node `index` left: what is there when it is back, others may have brought.
@@ -118,8 +123,13 @@ public:
     [[nodiscard]] static bool contradicts(Seen seen, std::uint64_t hash, std::string_view value,
                                           Era era, TimePoint now) noexcept {
         const Slot slot = unpacked(seen.bits);
-        return slot.known && slot.tag == tag_of(hash) && (era == elsewhere || era != slot.era) &&
-               age(slot, now) <= remembered && slot.digest != digest_of(value);
+        return matters(seen, hash, era) && age(slot, now) <= remembered &&
+               slot.digest != digest_of(value);
+    }
+    /// Can any value contradict it?
+    [[nodiscard]] static bool matters(Seen seen, std::uint64_t hash, Era era) noexcept {
+        const Slot slot = unpacked(seen.bits);
+        return slot.known && slot.tag == tag_of(hash) && (era == elsewhere || era != slot.era);
     }
     /// It was doubted, and is from now on for a while. False: it was written since, or is being
     /// written, and goes on as it is.
@@ -135,11 +145,9 @@ public:
                         .at = ends_sooner ? slot.at : ticks(now - remembered + doubt_for_)};
         return slots_[hash & (count_ - 1)].compare_exchange_strong(seen.bits, packed(next));
     }
-    /// Drops what is too old, in one of `parts` parts of the table at a time. Each has to have its
-    /// turn within two minutes.
-    void sweep(std::size_t parts, TimePoint now) noexcept {
-        const std::size_t part = swept_.fetch_add(1, std::memory_order_relaxed) % parts;
-        for (std::size_t i = count_ * part / parts; i < count_ * (part + 1) / parts; ++i) {
+    /// Drops what is too old; at least every five minutes, or it comes back.
+    void sweep(TimePoint now) noexcept {
+        for (std::size_t i = 0; i < count_; ++i) {
             std::uint64_t bits = slots_[i].load(std::memory_order_relaxed);
             const Slot slot = unpacked(bits);
             if (slot.known && slot.writing == 0 && age(slot, now) > remembered) {
@@ -183,14 +191,19 @@ private:
         return static_cast<std::uint32_t>(time.time_since_epoch() / tick) & (all_ticks - 1);
     }
     static Duration age(const Slot& slot, TimePoint now) noexcept {
-        return tick * ((ticks(now) - slot.at) & (all_ticks - 1));
+        const std::uint32_t past = (ticks(now) - slot.at) & (all_ticks - 1);
+        // `now` may have been taken a little before it was written.
+        return past < all_ticks - 8 ? tick * past : Duration::zero();
     }
 
     template <class Step>
     void end(std::uint64_t hash, const Step& step) noexcept {
         change(hash, [&](Slot slot) -> Slot {
-            if (slot.tag != tag_of(hash) || slot.writing == 0) {
+            if (slot.tag != tag_of(hash)) {
                 return slot; // pushed out meanwhile
+            }
+            if (slot.writing == 0) {
+                return {}; // not all were counted
             }
             --slot.writing;
             const Slot next = step(slot);
@@ -213,7 +226,6 @@ private:
     const std::size_t count_;
     const Duration doubt_for_;
     std::array<std::atomic<Era>, most_nodes> eras_;
-    std::atomic<std::size_t> swept_{0};
 };
 
 /// One write of this process, from before it is sent until it has ended.

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
@@ -164,8 +165,7 @@ TEST_F(OwnWritesTest, a_minute_is_remembered_and_nothing_older_comes_back) {
     EXPECT_TRUE(doubts("w"));
     now += 200ms;
     EXPECT_FALSE(doubts("w"));
-    writes.sweep(2, now);
-    writes.sweep(2, now);
+    writes.sweep(now);
     for (const TimePoint end = now + 600s; now < end; now += 50ms) {
         ASSERT_FALSE(doubts("w"));
     }
@@ -173,13 +173,43 @@ TEST_F(OwnWritesTest, a_minute_is_remembered_and_nothing_older_comes_back) {
 
 TEST_F(OwnWritesTest, a_sweep_leaves_what_is_not_old_and_what_is_under_way) {
     write("v");
-    writes.sweep(1, now + 1s);
+    writes.sweep(now + 1s);
     EXPECT_TRUE(doubts("w"));
     OwnWrite under_way{writes, key};
     now += 100s;
-    writes.sweep(1, now);
+    writes.sweep(now);
     under_way.acknowledged(OwnWrites::digest_of("last"), writes.era_of(0), now);
     EXPECT_TRUE(doubts("v"));
+}
+
+TEST_F(OwnWritesTest, a_sweep_leaves_what_was_written_just_after_it_began) {
+    const TimePoint began = now;
+    now += 100ms;
+    write("v");
+    writes.sweep(began);
+    EXPECT_TRUE(doubts("w"));
+}
+
+TEST_F(OwnWritesTest, of_more_writes_at_once_than_are_counted_none_is_the_last) {
+    std::vector<std::unique_ptr<OwnWrite>> many;
+    for (int i = 0; i < 20; ++i) {
+        many.push_back(std::make_unique<OwnWrite>(writes, key));
+    }
+    for (int i = 0; i < 20; ++i) {
+        many[static_cast<std::size_t>(i)]->acknowledged(OwnWrites::digest_of(std::to_string(i)),
+                                                        writes.era_of(0), now);
+    }
+    EXPECT_FALSE(doubts("another"));
+    write("last");
+    EXPECT_TRUE(doubts("another"));
+}
+
+TEST_F(OwnWritesTest, what_is_forgotten_while_a_write_is_under_way_is_known_when_that_ends) {
+    OwnWrite under_way{writes, key};
+    writes.forget(key);
+    EXPECT_FALSE(doubts("v"));
+    under_way.acknowledged(OwnWrites::digest_of("v"), writes.era_of(0), now);
+    EXPECT_TRUE(doubts("w"));
 }
 
 TEST_F(OwnWritesTest, a_key_pushes_out_another_one_and_is_never_taken_for_it) {
@@ -225,7 +255,7 @@ TEST_F(OwnWritesTest, without_a_table_nothing_is_doubted) {
         write.acknowledged(OwnWrites::digest_of("v"), 1, now);
     }
     none.forget(key);
-    none.sweep(4, now);
+    none.sweep(now);
     EXPECT_FALSE(OwnWrites::contradicts(none.look(key), key, "w", elsewhere, now));
 }
 
@@ -237,7 +267,7 @@ TEST_F(OwnWritesTest, many_threads_leave_it_as_the_last_write_does) {
             for (int i = 0; i < 1000; ++i) {
                 write("v");
                 static_cast<void>(doubts("v"));
-                writes.sweep(8, now);
+                writes.sweep(now);
             }
         });
     }

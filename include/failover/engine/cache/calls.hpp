@@ -90,13 +90,12 @@ public:
     [[nodiscard]] static Failure fail(Errc what, std::string detail);
     /// A node left.
     void lost(const Node& node) noexcept { own_.new_era(node.index()); }
-    /// get_or_load() has put this value there.
-    void filled(const Node& node, std::uint64_t hash, std::string_view value) noexcept;
     /// A value read at `node` that may be older than what this process wrote is none, and is
     /// deleted. `own`: what this process had written when the read was sent.
     void doubt(const Node& node, std::string_view key, std::uint64_t hash, OwnWrites::Seen own,
                Reply& reply);
     [[nodiscard]] OwnWrites& own_writes() noexcept { return own_; }
+    [[nodiscard]] OwnWrites::Era era_of(const Node& node, std::uint64_t hash) const noexcept;
     [[nodiscard]] bool would_deadlock() const { return parts_.on_manager_thread(); }
 
     /// One command at one node, without attempts; for what get_or_load() and warming do.
@@ -143,7 +142,6 @@ private:
     [[nodiscard]] bool enough(WriteAck ack) const noexcept;
     [[nodiscard]] WriteJoin::Plan join_plan(const Work& work, const Node& lead,
                                             WriteAck ack) const noexcept;
-    [[nodiscard]] OwnWrites::Era era_of(const Node& node, std::uint64_t hash) const noexcept;
     [[nodiscard]] OwnWrite own_write(const Work& work) noexcept;
     void heed(Node& node, const Answer& answer, CommandClass kind);
     static void hide_own(Reply& reply);

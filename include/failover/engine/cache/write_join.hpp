@@ -76,6 +76,22 @@ public:
         }
     }
 
+    /// Who waits does not go on waiting: what has not ended counts as failed, and is treated so
+    /// when it ends.
+    void give_up() noexcept {
+        {
+            const std::lock_guard lock{mutex_};
+            given_up_ = true;
+        }
+        for (std::size_t i = 0; i < plan_.nodes; ++i) {
+            settle(i, Answer::late("not confirmed in time"));
+        }
+    }
+    [[nodiscard]] bool given_up() {
+        const std::lock_guard lock{mutex_};
+        return given_up_;
+    }
+
     /// Another node has confirmed. Its journal hears of it when the node that reads go to has
     /// ended, since until then a later write may overtake this one there.
     void confirmed_at(Node& node, const std::shared_ptr<const std::vector<std::string>>& keys) {
@@ -143,6 +159,7 @@ private:
     std::vector<std::pair<Node*, std::shared_ptr<const std::vector<std::string>>>> held_;
     bool lead_ended_ = false;
     bool lead_replied_ = false;
+    bool given_up_ = false;
     std::vector<WriteState> states_;
     std::vector<Answer> answers_;
     bool acknowledged_ = false;
@@ -207,7 +224,7 @@ public:
         const bool lead = join_->is_lead(node_);
         // What the server refused for the command's own sake changed nothing there.
         const bool unchanged = good || (lead && WriteJoin::its_own_fault(answer));
-        if (expired_) {
+        if (expired_ || (begun_ && !lead && join_->given_up())) {
             // Others may have taken it for over, and written: it may have come after them.
             settle_journal(node_, *keys_, false, begun_, everything_);
         } else if (good && begun_ && !lead) {

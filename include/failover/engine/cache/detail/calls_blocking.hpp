@@ -94,7 +94,7 @@ inline Answer Calls::write_once(const Work& work, Node& lead, WriteAck ack, Time
     Mutation{parts_.keep(), join, lead, work.keys, false, false}.done(std::move(answer));
     // Their links end them at `until`; a little later it is certain.
     if (!join->wait_until(until + std::chrono::milliseconds{20})) {
-        return Answer::late(WriteJoin::not_enough);
+        join->give_up();
     }
     Answer end = conclude(*join);
     if (end.good()) {

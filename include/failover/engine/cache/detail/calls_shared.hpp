@@ -110,8 +110,12 @@ inline void Calls::doubt(const Node& node, std::string_view key, std::uint64_t h
     if (reply.type() != Reply::Type::text || is_placeholder(reply.text())) {
         return;
     }
+    const OwnWrites::Era era = era_of(node, hash);
+    if (!OwnWrites::matters(own, hash, era)) {
+        return; // as nearly always
+    }
     const TimePoint now = Clock::now();
-    if (!OwnWrites::contradicts(own, hash, reply.text(), era_of(node, hash), now)) {
+    if (!OwnWrites::contradicts(own, hash, reply.text(), era, now)) {
         return;
     }
     if (own_.doubted(hash, own, now)) {
@@ -121,11 +125,6 @@ inline void Calls::doubt(const Node& node, std::string_view key, std::uint64_t h
     }
     parts_.meter->doubted();
     reply = {};
-}
-
-inline void Calls::filled(const Node& node, std::uint64_t hash, std::string_view value) noexcept {
-    own_.begin(hash);
-    own_.acknowledged(hash, OwnWrites::digest_of(value), era_of(node, hash), Clock::now());
 }
 
 inline Answer Calls::conclude(WriteJoin& join) {

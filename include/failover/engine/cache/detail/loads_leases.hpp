@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -137,6 +138,8 @@ inline asio::awaitable<Result<std::string>> Loads::load_and_fill(const Plan* pla
               tried.loaded->value, life_text(*plan, *node)});
     std::string command = fill;
     const TimePoint until = Clock::now() + calls_.config().operation_timeout;
+    OwnWrite own{calls_.own_writes(), plan->hash};
+    const OwnWrites::Era era = calls_.era_of(*node, plan->hash);
     const Answer stored = co_await calls_.ask(*node, plan->hash, std::move(command), until);
     Mutation::report(*node, stored);
     const bool done = stored.good() && stored.reply.integer() == 1;
@@ -144,7 +147,7 @@ inline asio::awaitable<Result<std::string>> Loads::load_and_fill(const Plan* pla
     tell_others(*plan, others,
                 done ? fill : resp({"EVAL", release_script, "1", plan->key, plan->token}));
     if (done) {
-        calls_.filled(*node, plan->hash, tried.loaded->value);
+        own.acknowledged(OwnWrites::digest_of(tried.loaded->value), era, Clock::now());
         const std::lock_guard lock{mutex_};
         flight->value = tried.loaded->value;
         calls_.meter().load(CacheMeter::Load::loaded);
@@ -170,10 +173,12 @@ inline asio::awaitable<Result<std::string>> Loads::refresh(const Plan* plan, Nod
               tried.loaded->value, life_text(*plan, *node), old, std::to_string(expiry)});
     std::string command = fill;
     const TimePoint until = Clock::now() + calls_.config().operation_timeout;
+    OwnWrite own{calls_.own_writes(), plan->hash};
+    const OwnWrites::Era era = calls_.era_of(*node, plan->hash);
     const Answer stored = co_await calls_.ask(*node, plan->hash, std::move(command), until);
     const bool done = stored.good() && stored.reply.integer() == 1;
     if (done) {
-        calls_.filled(*node, plan->hash, tried.loaded->value);
+        own.acknowledged(OwnWrites::digest_of(tried.loaded->value), era, Clock::now());
     }
     if (done && calls_.config().mode == CacheMode::dual) {
         // Their copies would outlive what was replaced here.
