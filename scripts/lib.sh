@@ -26,12 +26,13 @@ as_root() {
     fi
 }
 
-# Configures a preset and builds the targets named; all of them when none is.
+# Configures a preset, with configure_options, and builds the targets named; all of them when none is.
+configure_options=()
 build_preset() {
     local preset=$1 log
     shift
     log=$(mktemp)
-    if ! (cd "$repo_dir" && cmake --preset "$preset") >"$log" 2>&1; then
+    if ! (cd "$repo_dir" && cmake --preset "$preset" "${configure_options[@]}") >"$log" 2>&1; then
         cat "$log" >&2
         rm -f "$log"
         fail "configuring preset $preset failed"

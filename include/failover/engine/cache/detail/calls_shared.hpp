@@ -5,11 +5,64 @@
 
 #include <failover/role/fill_lease.hpp>
 
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 namespace failover::cache {
+
+namespace detail {
+
+/// Of this process, for get().
+inline constexpr std::size_t own_writes_kept = 16384;
+
+} // namespace detail
+
+inline Calls::Calls(Parts parts)
+    : parts_{std::move(parts)},
+      // What protects the nodes is the number of attempts of a call: each goes to another node, so
+      // that an outage does not multiply the load of any.
+      retries_{RetryBudgetOptions{.ratio = 1, .min_per_second = 1000}},
+      hedges_{HedgeOptions{}},
+      own_{parts_.config.mode == CacheMode::replicated ? 0U : detail::own_writes_kept,
+           parts_.config.operation_timeout * 4} {}
+
+inline Failure Calls::fail(Errc what, std::string detail) {
+    Failure failure;
+    failure.code = make_error_code(what);
+    failure.service = "cache";
+    failure.detail = std::move(detail);
+    return failure;
+}
+
+inline CallPlan Calls::plan(CommandClass kind, const CacheOptions& options, TimePoint start) const {
+    CallPlan plan;
+    plan.start = start;
+    plan.deadline = time_after(plan.start, options.deadline.value_or(parts_.config.timeout));
+    plan.attempt_timeout = options.operation_timeout.value_or(parts_.config.operation_timeout);
+    plan.max_retries = !parts_.config.enabled ? 0U
+                       : options.max_retries  ? *options.max_retries
+                                              : parts_.config.max_retries;
+    plan.idempotent = kind != CommandClass::once;
+    plan.backoff = {.base = std::chrono::milliseconds{5}, .max = std::chrono::milliseconds{100}};
+    plan.retry_interval = std::chrono::milliseconds{100};
+    return plan;
+}
+
+inline WriteAck Calls::ack_of(const CacheOptions& options) const noexcept {
+    return parts_.config.mode == CacheMode::dual
+               ? options.write_ack.value_or(parts_.config.write_ack)
+               : WriteAck::any;
+}
+
+inline CacheReads Calls::reads_of(const CacheOptions& options) const noexcept {
+    return options.reads.value_or(parts_.config.reads);
+}
 
 inline std::uint64_t Calls::targets_of(const Node& lead) const noexcept {
     const std::uint64_t all = (std::uint64_t{1} << parts_.nodes.size()) - 1;
