@@ -78,6 +78,7 @@ void read_cache_failover(YamlReader& failover, LoadState& state, CacheConfig& ca
     failover.number("max_pending", cache.max_pending);
     failover.choice<CacheReads>("reads", cache_reads, cache.reads);
     failover.time("gutter_ttl", cache.gutter_ttl);
+    failover.flag("write_deadline", cache.write_deadline);
     failover.real("audit_ratio", cache.audit_ratio);
     YamlReader rejoin{failover.section("rejoin"), failover.path_of("rejoin"), state};
     read_rejoin(rejoin, cache.rejoin);

@@ -152,7 +152,8 @@ TEST(CacheHome, a_copy_that_comes_after_its_time_is_deleted) {
     RedisServer first;
     RedisServer second;
     FaultProxy to_second{second.port()};
-    Rig rig{cache_config({first.url(), through(to_second)}, patient)};
+    Rig rig{cache_config({first.url(), through(to_second)},
+                         std::string{"write_deadline: false, "} + patient)};
     ASSERT_TRUE(rig.await_both());
     rig.all.set("other", "v"); // now there is a connection
     to_second.delay(600ms);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "support/cache_config.hpp"
+#include "support/cache_rig.hpp"
 #include "support/redis_probe.hpp"
 #include "support/redis_server.hpp"
 #include "support/wait_until.hpp"
@@ -53,10 +53,6 @@ struct Pair {
         return await(0, CacheNodeState::up) && await(1, CacheNodeState::up);
     }
 };
-
-std::string raw(const RedisServer& server, const std::string& key) {
-    return server.probe().command({"GET", key}).text;
-}
 
 TEST(FailoverCache, what_is_set_is_on_both_nodes_and_what_is_deleted_on_none) {
     const Pair redis;

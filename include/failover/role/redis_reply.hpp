@@ -42,6 +42,7 @@ struct ReplyVerdict {
 /// command was certainly not executed.
 ///
 ///     OOM MISCONF NOREPLICAS                       refuses_writes  retryable
+///     FOLATE: this library's, see timed_write.hpp  refuses_writes  retryable
 ///     READONLY of a read                           refuses_writes  retryable: some commands that
 ///                                                  only read are writes to Redis (SORT)
 ///     READONLY                                     demoted         retryable

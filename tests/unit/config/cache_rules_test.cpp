@@ -45,7 +45,8 @@ TEST(CacheConfig, has_a_value_from_every_key) {
         "journal: {max_keys: 7, file: /j}, "
         "tls: {ca_file: /a, cert_file: /b, key_file: /c, server_name: d}, "
         "failover: {operation_timeout: 60ms, connect_timeout: 2s, pipelines: 3, max_pending: 4, "
-        "reads: prefer_replica, gutter_ttl: 5s, audit_ratio: 0.5, "
+        "reads: prefer_replica, gutter_ttl: 5s, write_deadline: false, "
+        "audit_ratio: 0.5, "
         "rejoin: {after: 1s, max_after: 2s, warm_up: 3s, quarantine: 4s, flush: never, "
         "automatic: false}, "
         "health: {ping_interval: 1s, ping_timeout: 2s, ping_misses: 3, errors: 4}, "
@@ -66,6 +67,7 @@ TEST(CacheConfig, has_a_value_from_every_key) {
     EXPECT_EQ(cache.max_pending, 4U);
     EXPECT_EQ(cache.reads, CacheReads::prefer_replica);
     EXPECT_EQ(cache.gutter_ttl, 5s);
+    EXPECT_FALSE(cache.write_deadline);
     EXPECT_EQ(cache.audit_ratio, 0.5);
     EXPECT_EQ(cache.rejoin.after, 1s);
     EXPECT_EQ(cache.rejoin.max_after, 2s);

@@ -191,6 +191,7 @@ TEST(ConfigReference, shows_the_defaults_of_the_cache) {
     EXPECT_EQ(shown.max_pending, built_in.max_pending);
     EXPECT_EQ(shown.reads, built_in.reads);
     EXPECT_EQ(shown.gutter_ttl, built_in.gutter_ttl);
+    EXPECT_EQ(shown.write_deadline, built_in.write_deadline);
     EXPECT_EQ(shown.audit_ratio, built_in.audit_ratio);
     EXPECT_EQ(shown.rejoin.after, built_in.rejoin.after);
     EXPECT_EQ(shown.rejoin.max_after, built_in.rejoin.max_after);

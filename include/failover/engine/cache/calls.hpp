@@ -26,6 +26,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace failover::cache {
 
@@ -132,6 +133,10 @@ private:
     [[nodiscard]] const std::string& bytes_for(const Work& work, const Node& lead) const noexcept {
         return gutters(lead) && !work.capped.empty() ? work.capped : work.bytes;
     }
+    /// `bytes`, or what has the server refuse them after `until`, which is made in `buffer`.
+    [[nodiscard]] static std::string_view timed(const Work& work, std::string_view bytes,
+                                                const Node& node, TimePoint until,
+                                                std::string& buffer);
     /// What has no life of its own gets one, where it stands in.
     void cap_life(const Work& work, Node& lead);
     [[nodiscard]] bool takes(const Node& node, const Node& lead, const Work& work) const noexcept;

@@ -82,6 +82,7 @@ private:
     void round();
     [[nodiscard]] bool connect();
     [[nodiscard]] bool ping();
+    [[nodiscard]] bool ask_time();
     [[nodiscard]] bool ask_role();
     void not_there(const Answer& why);
     [[nodiscard]] bool make_trusted();

@@ -10,6 +10,7 @@
 #include <failover/role/cache_node_health.hpp>
 #include <failover/role/cache_node_state.hpp>
 #include <failover/role/invalidation_journal.hpp>
+#include <failover/role/server_clock.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -89,6 +90,10 @@ public:
     }
     /// Is it worth while to send it a write?
     [[nodiscard]] bool reachable() const noexcept { return state() != CacheNodeState::down; }
+
+    /// By whose clock it refuses what comes too late.
+    [[nodiscard]] ServerClock& clock() noexcept { return clock_; }
+    [[nodiscard]] const ServerClock& clock() const noexcept { return clock_; }
 
     // What calls report.
 
@@ -332,6 +337,7 @@ private:
     bool stopped_ = false;
     CacheNodeHealth health_;
     InvalidationJournal journal_;
+    ServerClock clock_;
     UnsettledKeys unsettled_;
     std::string role_;
     Duration round_trip_{};

@@ -33,6 +33,8 @@ struct Work {
     Mutation::Keys keys{};
     /// What its key has when it was executed; none: that is not known.
     std::optional<OwnWrites::Digest> leaves{};
+    /// The server is to refuse it when it comes too late.
+    bool timed = false;
     /// FLUSHDB, FLUSHALL.
     bool everything = false;
     /// What is sent to the nodes that do not decide; empty: `bytes`.

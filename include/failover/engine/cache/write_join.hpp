@@ -5,6 +5,7 @@
 #include <failover/engine/cache/answer.hpp>
 #include <failover/engine/cache/link.hpp>
 #include <failover/engine/cache/node.hpp>
+#include <failover/engine/cache/timed_write.hpp>
 #include <failover/engine/parked.hpp>
 #include <failover/role/redis_reply.hpp>
 #include <failover/role/write_quorum.hpp>
@@ -220,6 +221,8 @@ public:
         const bool replied = answer.replied();
         if (good) {
             node_.succeeded();
+        } else if (!expired_ && answer.is_error() && answer.reply.text().starts_with(too_late)) {
+            node_.clock().forget(); // it was in time: that clock was set
         }
         const bool lead = join_->is_lead(node_);
         // What the server refused for the command's own sake changed nothing there.

@@ -16,6 +16,7 @@ inline constexpr ReplyRow reply_codes[] = {
     {"OOM", ReplyEffect::refuses_writes},
     {"MISCONF", ReplyEffect::refuses_writes},
     {"NOREPLICAS", ReplyEffect::refuses_writes},
+    {"FOLATE", ReplyEffect::refuses_writes},
     {"READONLY", ReplyEffect::demoted},
     {"LOADING", ReplyEffect::away},
     {"MASTERDOWN", ReplyEffect::away},

@@ -244,7 +244,8 @@ inline asio::awaitable<Answer> Calls::write_attempt(std::shared_ptr<Work> work, 
     } else {
         const std::lock_guard lock{order_of(work->hash)};
         const std::uint64_t begun = begin_at_others(*work, *lead, true);
-        lead->link().submit(work->hash, bytes_for(*work, *lead),
+        std::string buffer;
+        lead->link().submit(work->hash, timed(*work, bytes_for(*work, *lead), *lead, until, buffer),
                             std::make_shared<Mutation>(parts_.keep(), join, *lead, work->keys,
                                                        false, work->everything),
                             Clock::now(), until, false);

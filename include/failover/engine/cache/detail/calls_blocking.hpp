@@ -87,7 +87,8 @@ inline Answer Calls::write_once(const Work& work, Node& lead, WriteAck ack, Time
     const OwnWrites::Era era = era_of(lead, work.hash);
     // Before anything is sent: a write that begins later must meet this one everywhere.
     const std::uint64_t begun = begin_at_others(work, lead, false);
-    opened.session->send(work.bytes);
+    std::string buffer;
+    opened.session->send(timed(work, work.bytes, lead, until, buffer));
     send_to_others(work, lead, join, until, begun, true);
     Answer answer = opened.session->receive(until, &control);
     lead.link().give(std::move(opened.session));

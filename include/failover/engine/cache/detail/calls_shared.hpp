@@ -98,6 +98,17 @@ inline bool Calls::takes(const Node& node, const Node& lead, const Work& work) c
            node.reachable() && (parts_.config.mode != CacheMode::gutter || node.index() == 0);
 }
 
+inline std::string_view Calls::timed(const Work& work, std::string_view bytes, const Node& node,
+                                     TimePoint until, std::string& buffer) {
+    const auto deadline = work.timed ? node.clock().at(until) : std::nullopt;
+    if (!deadline) {
+        return bytes;
+    }
+    buffer.clear();
+    append_timed_write(buffer, bytes, *deadline);
+    return buffer;
+}
+
 /// Before send_to_others().
 inline std::uint64_t Calls::begin_at_others(const Work& work, const Node& lead, bool ordered) {
     std::uint64_t begun = 0;
@@ -117,13 +128,14 @@ inline void Calls::send_to_others(const Work& work, Node& lead,
                                   const std::shared_ptr<WriteJoin>& join, TimePoint until,
                                   std::uint64_t begun, bool now) {
     const std::uint64_t targets = targets_of(lead) | begun;
+    std::string buffer;
     for (const auto& node : parts_.nodes.all()) {
         if (node.get() == &lead) {
             continue;
         }
         if ((begun >> node->index() & 1U) != 0) {
             node->link().submit(
-                work.hash, work.bytes,
+                work.hash, timed(work, work.bytes, *node, until, buffer),
                 std::make_shared<Mutation>(parts_.keep(), join, *node, work.keys, true, false),
                 Clock::now(), until, now);
             continue;

@@ -6,6 +6,7 @@
 #include <failover/role/redis_reply.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 
 namespace failover::cache {
@@ -105,7 +106,7 @@ inline bool Keeper::ping() {
         not_there(answer);
         return false;
     }
-    if (!ask_role()) {
+    if (!ask_time() || !ask_role()) {
         return false;
     }
     if (asked - opened_ >= config_.health_check_interval) {
@@ -115,6 +116,35 @@ inline bool Keeper::ping() {
         }
     }
     node_.change([](CacheNodeHealth& health) { return health.on_ping(true, {}, Clock::now()); });
+    return true;
+}
+
+/// Where that is forbidden (ACL), or no answer, writes have no deadline.
+inline bool Keeper::ask_time() {
+    if (!config_.write_deadline || config_.mode == CacheMode::replicated) {
+        return true;
+    }
+    const TimePoint sent = Clock::now();
+    const Answer answer =
+        session_->ask(resp({"TIME"}), sent + config_.health.ping_timeout, &control_);
+    if (!answer.replied()) {
+        session_.reset();
+        not_there(answer);
+        return false;
+    }
+    const std::vector<Reply>& parts = answer.reply.elements();
+    if (parts.size() != 2) {
+        node_.clock().forget();
+        return true;
+    }
+    const auto number = [](const Reply& text) {
+        std::int64_t value = 0;
+        std::from_chars(text.text().data(), text.text().data() + text.text().size(), value);
+        return value;
+    };
+    node_.clock().add(
+        sent, Clock::now(),
+        std::chrono::seconds{number(parts[0])} + std::chrono::microseconds{number(parts[1])});
     return true;
 }
 

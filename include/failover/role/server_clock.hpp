@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <failover/base/time.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <limits>
+#include <optional>
+
+namespace failover {
+
+/// What the clock of a server shows, from when it was asked. Never ahead of it: a deadline by this
+/// clock is over when the server's is, or a round trip earlier.
+/// Threads    add() from one; the rest from any, without a lock.
+class ServerClock {
+public:
+    /// The server said `time` (since 1970) to a question sent and answered at these moments. What
+    /// was known before stays while it fits.
+    void add(TimePoint sent, TimePoint received, std::chrono::microseconds time) noexcept {
+        const std::int64_t least = time.count() - count(received);
+        const std::int64_t most = time.count() - count(sent);
+        const std::int64_t known = offset_.load(std::memory_order_relaxed);
+        if (known < least || known > most) { // closer now; or somebody set that clock
+            offset_.store(least, std::memory_order_relaxed);
+        }
+    }
+    /// It was wrong.
+    void forget() noexcept { offset_.store(unknown, std::memory_order_relaxed); }
+
+    /// What it shows at `now`; none: it was not asked yet.
+    [[nodiscard]] std::optional<std::chrono::microseconds> at(TimePoint now) const noexcept {
+        const std::int64_t offset = offset_.load(std::memory_order_relaxed);
+        if (offset == unknown) {
+            return std::nullopt;
+        }
+        return std::chrono::microseconds{offset + count(now)};
+    }
+
+private:
+    static constexpr std::int64_t unknown = std::numeric_limits<std::int64_t>::min();
+
+    static std::int64_t count(TimePoint time) noexcept {
+        return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch())
+            .count();
+    }
+
+    std::atomic<std::int64_t> offset_{unknown}; // of the server's clock to this one's, microseconds
+};
+
+} // namespace failover
