@@ -70,7 +70,7 @@ struct CacheConfig {
     /// Gutter mode: longest life of a value in the secondary. Range 1 s to 1 h. Default 60 s.
     Duration gutter_ttl = std::chrono::seconds{60};
     /// A set() and a del() that reach the server later than their operation_timeout are refused
-    /// there. Not in replicated mode. Default true. Needs Redis 5.
+    /// there. Not in replicated mode. Default true.
     bool write_deadline = true;
     /// Dual mode: share of the keys written that are compared on all nodes later. Ratio. Default
     /// 0.0001. 0: none.

@@ -50,6 +50,7 @@ struct ReplyVerdict {
 ///     BUSY, "ERR max number of clients ..."        away            retryable
 ///     NOAUTH WRONGPASS NOPERM DENIED               misconfigured   fatal
 ///     "ERR invalid password", "ERR AUTH ..."       misconfigured   fatal
+///     "ERR The user executing the script ..."      misconfigured   fatal
 ///     MOVED ASK CROSSSLOT, "... cluster mode"      cluster         fatal
 ///     any other                                    none            success
 [[nodiscard]] ReplyVerdict judge_reply(std::string_view error, CommandClass command) noexcept;

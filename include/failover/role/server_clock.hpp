@@ -13,6 +13,8 @@ namespace failover {
 
 /// What the clock of a server shows, from when it was asked. Never ahead of it: a deadline by this
 /// clock is over when the server's is, or a round trip earlier.
+/// A clock that is set back, or of a machine that was paused, is ahead of it until it is asked
+/// again.
 /// Threads    add() from one; the rest from any, without a lock.
 class ServerClock {
 public:
@@ -21,10 +23,14 @@ public:
     void add(TimePoint sent, TimePoint received, std::chrono::microseconds time) noexcept {
         const std::int64_t least = time.count() - count(received);
         const std::int64_t most = time.count() - count(sent);
-        const std::int64_t known = offset_.load(std::memory_order_relaxed);
-        if (known < least || known > most) { // closer now; or somebody set that clock
-            offset_.store(least, std::memory_order_relaxed);
+        std::int64_t known = offset_.load(std::memory_order_relaxed);
+        if (known != unknown) {
+            known -= count(received - (added_ - TimePoint{})) / most_drift;
         }
+        // It is closer now, or somebody set that clock.
+        const bool anew = known == unknown || known < least || known > most;
+        offset_.store(anew ? least : known, std::memory_order_relaxed);
+        added_ = received;
     }
     /// It was wrong.
     void forget() noexcept { offset_.store(unknown, std::memory_order_relaxed); }
@@ -46,6 +52,10 @@ private:
             .count();
     }
 
+    /// One part in so many: how much slower that clock may go.
+    static constexpr std::int64_t most_drift = 2000;
+
+    TimePoint added_{};
     std::atomic<std::int64_t> offset_{unknown}; // of the server's clock to this one's, microseconds
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <failover/engine/cache/answer.hpp>
 #include <failover/engine/cache/resp.hpp>
 
 #include <charconv>
@@ -16,16 +17,22 @@ namespace failover::cache {
 /// then.
 ///     KEYS[1] its key; ARGV[1] until when, microseconds of the server's clock; ARGV[2] its name;
 ///     then the rest of it
-/// Its reply, or the error FOLATE. Redis 5 or newer: older ones do not write after TIME.
+/// Its reply, or the error FOLATE. Redis 6 puts a place in the script before its errors, which
+/// goes.
 inline constexpr std::string_view timed_write_script = R"(
 local now = redis.call('TIME')
 if now[1] * 1000000 + now[2] > tonumber(ARGV[1]) then
     return redis.error_reply('FOLATE the write came after its time')
 end
-return redis.pcall(ARGV[2], KEYS[1], unpack(ARGV, 3)))";
+local reply = redis.pcall(ARGV[2], KEYS[1], unpack(ARGV, 3))
+if type(reply) == 'table' and reply.err then
+    return redis.error_reply((string.gsub(reply.err, '^@user_script: ?%d+: %-?', '')))
+end
+return reply)";
 
-/// The code of that error.
-inline constexpr std::string_view too_late = "FOLATE ";
+[[nodiscard]] inline bool came_too_late(const Answer& answer) {
+    return answer.is_error() && answer.reply.text().starts_with("FOLATE ");
+}
 
 /// `command`: one of this library's, with a name, a key and at least nothing more.
 inline void append_timed_write(std::string& out, std::string_view command,

@@ -218,11 +218,10 @@ public:
             ended_ = true; // nothing is begun from now on that nobody would end
         }
         const bool good = answer.good();
-        const bool replied = answer.replied();
+        // One that came too late says nothing of what others wrote.
+        const bool replied = answer.replied() && !came_too_late(answer);
         if (good) {
             node_.succeeded();
-        } else if (!expired_ && answer.is_error() && answer.reply.text().starts_with(too_late)) {
-            node_.clock().forget(); // it was in time: that clock was set
         }
         const bool lead = join_->is_lead(node_);
         // What the server refused for the command's own sake changed nothing there.

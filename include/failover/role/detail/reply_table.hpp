@@ -37,6 +37,7 @@ inline constexpr ReplyRow reply_texts[] = {
     {"max number of clients", ReplyEffect::away},
     {"invalid password", ReplyEffect::misconfigured},
     {"AUTH ", ReplyEffect::misconfigured},
+    {"The user executing the script", ReplyEffect::misconfigured},
     {"Client sent AUTH", ReplyEffect::misconfigured},
     {"SELECT is not allowed in cluster mode", ReplyEffect::cluster},
 };

@@ -142,8 +142,12 @@ inline bool Keeper::ask_time() {
         std::from_chars(text.text().data(), text.text().data() + text.text().size(), value);
         return value;
     };
+    const TimePoint received = Clock::now();
+    if (received - sent > config_.operation_timeout / 4) {
+        return true; // deadlines would be early by as much
+    }
     node_.clock().add(
-        sent, Clock::now(),
+        sent, received,
         std::chrono::seconds{number(parts[0])} + std::chrono::microseconds{number(parts[1])});
     return true;
 }
