@@ -50,11 +50,6 @@ inline std::string milliseconds_text(std::chrono::milliseconds ttl) {
 /// Longer ones take a script's server too long.
 inline constexpr std::size_t most_timed = std::size_t{1} << 20U;
 
-inline bool may_be_timed(const Work& work, const CacheConfig& config) {
-    return config.write_deadline && config.mode != CacheMode::replicated &&
-           work.bytes.size() <= most_timed;
-}
-
 inline Work set_work(std::string key, const std::string& value, std::chrono::milliseconds ttl,
                      const CacheConfig& config) {
     const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(config.gutter_ttl);
@@ -65,7 +60,7 @@ inline Work set_work(std::string key, const std::string& value, std::chrono::mil
     if (config.mode != CacheMode::replicated) {
         work.leaves = OwnWrites::digest_of(value);
     }
-    work.timed = may_be_timed(work, config);
+    work.timed = work.bytes.size() <= most_timed;
     if (config.mode == CacheMode::gutter) {
         work.capped = cache::resp({"SET", work.key, value, "PX",
                                    milliseconds_text(forever ? limit : std::min(ttl, limit))});
@@ -82,7 +77,7 @@ inline Work del_work(std::string key, const CacheOptions& options, const CacheCo
                                config.load.lease * 5))});
     Work work = cache::write_work(std::move(key), std::move(bytes));
     work.leaves = OwnWrites::nothing;
-    work.timed = options.version.empty() && may_be_timed(work, config);
+    work.timed = options.version.empty() && work.bytes.size() <= most_timed;
     return work;
 }
 

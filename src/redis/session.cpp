@@ -66,7 +66,7 @@ cache::Opened HiredisSession::open(LinkContext& context, TimePoint until, CallCo
         const int system = errno;
         Answer why = redis == nullptr
                          ? Answer::without_reply(FaultKind::connect, Phase::connecting, false,
-                                                 boost::asio::error::no_memory, "")
+                                                 boost::asio::error::no_memory)
                          : failure_of(redis->err, redis->errstr, system, Phase::connecting, false);
         redisFree(redis);
         return {nullptr, std::move(why)};
@@ -255,16 +255,13 @@ Answer HiredisSession::wait(short events, TimePoint until, CallControl* control)
         return {};
     }
     if (ready == 0) {
-        return Answer::without_reply(FaultKind::timeout, Phase::waiting, true,
-                                     boost::asio::error::timed_out,
-                                     "the server is silent; the connection was closed");
+        return Answer::late("the server is silent; the connection was closed");
     }
     if (ready == -2) {
-        return Answer::without_reply(FaultKind::cancelled, Phase::waiting, true,
-                                     boost::asio::error::operation_aborted);
+        return Answer::given_up();
     }
     return Answer::without_reply(FaultKind::reset, Phase::waiting, true,
-                                 error_code{errno, boost::system::system_category()}, "");
+                                 error_code{errno, boost::system::system_category()});
 }
 
 /// It ends with a command that may be under way.

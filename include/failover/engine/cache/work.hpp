@@ -33,7 +33,7 @@ struct Work {
     Mutation::Keys keys{};
     /// What its key has when it was executed; none: that is not known.
     std::optional<OwnWrites::Digest> leaves{};
-    /// The server is to refuse it when it comes too late.
+    /// The server is to refuse it when it comes too late, where its clock is known.
     bool timed = false;
     /// FLUSHDB, FLUSHALL.
     bool everything = false;

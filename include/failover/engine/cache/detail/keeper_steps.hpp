@@ -119,7 +119,7 @@ inline bool Keeper::ping() {
     return true;
 }
 
-/// Where that is forbidden (ACL), or no answer, writes have no deadline.
+/// Writes have a deadline where the clock is known: not where it is forbidden to ask (ACL).
 inline bool Keeper::ask_time() {
     if (!config_.write_deadline || config_.mode == CacheMode::replicated) {
         return true;
