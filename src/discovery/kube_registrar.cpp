@@ -84,11 +84,15 @@ std::string registered_slice(const KubeService& service, const Endpoint& endpoin
 KubeRegistrar::KubeRegistrar(std::shared_ptr<KubeAccess> access, KubeService service)
     : service_{std::move(service)}, exchange_{std::move(access)} {}
 
+std::string KubeRegistrar::slice_of(const Endpoint& endpoint) const {
+    return registered_slice_name(service_.name, id_of(endpoint));
+}
+
 asio::awaitable<void> KubeRegistrar::add(Endpoint endpoint, std::string port_name) {
     address_type_of(service_, endpoint); // before anything is sent
     co_await require_no_selector();
     const std::string all = slices_path(service_.kubernetes_namespace);
-    const std::string name = registered_slice_name(service_.name, id_of(endpoint));
+    const std::string name = slice_of(endpoint);
     const std::string one = all + '/' + percent_encoded(name);
     ControlReply reply;
     asio::steady_timer pause{co_await asio::this_coro::executor};

@@ -30,6 +30,8 @@ class KubeRegistrar {
 public:
     KubeRegistrar(std::shared_ptr<KubeAccess> access, KubeService service);
 
+    /// The name of the slice that holds `endpoint`.
+    [[nodiscard]] std::string slice_of(const Endpoint& endpoint) const;
     /// Creates or replaces the slice. Throws Error: a service with a selector has endpoints
     /// already.
     asio::awaitable<void> add(Endpoint endpoint, std::string port_name);

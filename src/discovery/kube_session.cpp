@@ -178,6 +178,9 @@ void KubeSession::arm() {
 }
 
 void KubeSession::push() {
+    if (options_.registered) {
+        options_.registered->listed(informer_.table().slices());
+    }
     MergedSlices merged = informer_.table().endpoints(options_.selection);
     explain(merged);
     sink_.push(std::move(merged.endpoints));

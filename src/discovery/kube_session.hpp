@@ -3,6 +3,7 @@
 
 #include "kube_access.hpp"
 #include "kube_requests.hpp"
+#include "registered_slices.hpp"
 #include <failover/discovery/kubernetes/informer.hpp>
 #include <failover/discovery/kubernetes/watch_lines.hpp>
 #include <failover/discovery/provider.hpp>
@@ -27,6 +28,8 @@ public:
         SliceSelection selection{};
         InformerTiming timing{};
         std::uint64_t seed = 0;
+        /// Told what is listed; null: nobody wants to know.
+        std::shared_ptr<RegisteredSlices> registered{};
     };
 
     KubeSession(const asio::any_io_executor& strand, Options options,

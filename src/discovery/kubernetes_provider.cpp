@@ -115,12 +115,22 @@ asio::awaitable<void> KubernetesProvider::register_endpoint(std::string service,
     KubeRegistrar registrar{access_, named(std::move(service))};
     const bool is_number = port_.find_first_not_of("0123456789") == std::string::npos;
     std::string port_name = is_number ? std::string{} : port_;
+    registered_->expect(registrar.slice_of(endpoint));
     co_await registrar.add(std::move(endpoint), std::move(port_name));
 }
 
 asio::awaitable<void> KubernetesProvider::deregister_endpoint(std::string service, std::string id) {
-    KubeRegistrar registrar{access_, named(std::move(service))};
+    KubeService wanted = named(std::move(service));
+    registered_->forget(registered_slice_name(wanted.name, id));
+    KubeRegistrar registrar{access_, std::move(wanted)};
     co_await registrar.remove(std::move(id));
+}
+
+asio::awaitable<void> KubernetesProvider::until_deleted(std::string service, std::string id) {
+    const bool deleted = co_await registered_->until_deleted(registered_slice_name(service, id));
+    if (!deleted) {
+        throw boost::system::system_error{asio::error::operation_aborted};
+    }
 }
 
 asio::awaitable<void> KubernetesProvider::health_check() {
@@ -137,7 +147,8 @@ asio::awaitable<void> KubernetesProvider::watch(SnapshotSink sink) {
     KubeSession::Options options{.service = named(sink.service()),
                                  .selection = {.port = port_},
                                  .timing = timing_,
-                                 .seed = new_seed()};
+                                 .seed = new_seed(),
+                                 .registered = registered_};
     const auto session =
         std::make_shared<KubeSession>(strand, std::move(options), access_, std::move(sink), warn_);
     asio::awaitable<void> work = session->run();

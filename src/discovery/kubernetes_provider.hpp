@@ -3,6 +3,7 @@
 
 #include "kube_access.hpp"
 #include "kube_requests.hpp"
+#include "registered_slices.hpp"
 #include <failover/config/service_config.hpp>
 #include <failover/discovery/kubernetes/informer_timing.hpp>
 #include <failover/discovery/provider.hpp>
@@ -41,6 +42,9 @@ public:
     /// selector.
     asio::awaitable<void> register_endpoint(std::string service, Endpoint endpoint) override;
     asio::awaitable<void> deregister_endpoint(std::string service, std::string id) override;
+    /// Returns when a watch of `service` has seen that somebody deleted what register_endpoint()
+    /// wrote. Throws when it is cancelled.
+    asio::awaitable<void> until_deleted(std::string service, std::string id);
     /// GET /version: any server that accepts the credentials answers it.
     asio::awaitable<void> health_check() override;
     asio::awaitable<void> watch(SnapshotSink sink) override;
@@ -53,6 +57,8 @@ private:
     InformerTiming timing_;
     std::function<void(std::string)> warn_;
     std::shared_ptr<KubeAccess> access_; // shared with the sessions
+    std::shared_ptr<RegisteredSlices> registered_ =
+        std::make_shared<RegisteredSlices>(); // likewise
 };
 
 } // namespace failover::discovery

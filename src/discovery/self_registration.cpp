@@ -37,7 +37,8 @@ private:
     ConsulRegistration registration_;
 };
 
-/// At a provider that keeps what it was told: announced until it worked, once.
+/// At a provider that keeps what it was told: announced until it worked. In Kubernetes again when
+/// somebody deletes it; of other providers nobody knows.
 class AtProvider final : public SelfRegistration {
 public:
     AtProvider(std::string service, Endpoint endpoint, std::shared_ptr<DiscoveryProvider> provider,
@@ -48,6 +49,32 @@ public:
           warn_{std::move(warn)} {}
 
     asio::awaitable<void> run() override {
+        const auto kubernetes = std::dynamic_pointer_cast<KubernetesProvider>(provider_);
+        asio::steady_timer timer{co_await asio::this_coro::executor};
+        co_await announce();
+        while (kubernetes) {
+            co_await kubernetes->until_deleted(service_, endpoint_.id);
+            warn_("the registration was deleted and is made again");
+            timer.expires_after(before_again);
+            co_await timer.async_wait(asio::use_awaitable);
+            co_await announce();
+        }
+    }
+
+    asio::awaitable<void> withdraw() override {
+        try {
+            co_await provider_->deregister_endpoint(service_, endpoint_.id);
+        } catch (const std::exception& error) {
+            warn_(std::string{"deregistration failed: "} + error.what());
+        }
+    }
+
+private:
+    /// Whoever deletes it again and again is not answered faster than this.
+    static constexpr Duration before_again = 500ms;
+
+    /// Until it worked.
+    asio::awaitable<void> announce() {
         asio::steady_timer timer{co_await asio::this_coro::executor};
         constexpr BackoffOptions pauses{.base = 500ms, .max = 30s};
         Rng rng{new_seed()};
@@ -66,15 +93,6 @@ public:
         }
     }
 
-    asio::awaitable<void> withdraw() override {
-        try {
-            co_await provider_->deregister_endpoint(service_, endpoint_.id);
-        } catch (const std::exception& error) {
-            warn_(std::string{"deregistration failed: "} + error.what());
-        }
-    }
-
-private:
     /// Empty: it worked.
     asio::awaitable<std::string> attempt() {
         try {

@@ -21,6 +21,13 @@ std::chrono::milliseconds rounded(Duration left) {
     return limit;
 }
 
+/// While a statement runs the server looks whether its client is still there, and ends what nobody
+/// waits for any more. Since PostgreSQL 14; some systems cannot, and refuse the setting. Whoever
+/// runs the server may have chosen another time.
+const std::string watch_client =
+    "SELECT set_config('client_connection_check_interval', '500ms', false)"
+    " WHERE current_setting('client_connection_check_interval', true) = '0'; ";
+
 } // namespace
 
 Session::Session(PgHandle handle, const SessionOptions& options, Watchdog& dog, const void* node)
@@ -45,7 +52,13 @@ std::optional<SqlFailure> Session::prepare(SessionMode mode, Duration timeout) {
     const std::string sql = std::string{"SET default_transaction_read_only = "} +
                             (mode == SessionMode::read_only ? "on" : "off") +
                             "; SET statement_timeout = " + std::to_string(limit.count());
-    const ResultHandle result{PQexec(connection_.raw(), sql.c_str())};
+    ResultHandle result;
+    if (!prepared_) {
+        result.reset(PQexec(connection_.raw(), (watch_client + sql).c_str()));
+    }
+    if (PQresultStatus(result.get()) != PGRES_COMMAND_OK && !broken()) {
+        result.reset(PQexec(connection_.raw(), sql.c_str()));
+    }
     if (PQresultStatus(result.get()) != PGRES_COMMAND_OK) {
         return failure_of(connection_.raw(), result.get());
     }

@@ -46,8 +46,9 @@ public:
         return prepared_ && mode == mode_ && timeout <= statement_timeout_ &&
                statement_timeout_ <= 8 * std::max(timeout, shortest_limit / 2);
     }
-    /// Puts the session into `mode` and lets the server end statements after `timeout`: a round
-    /// trip, unless ready(). Armed by the caller. No value: done.
+    /// Puts the session into `mode` and lets the server end statements after `timeout`, and, where
+    /// it can, soon after this process is gone: a round trip, unless ready(). Armed by the caller.
+    /// No value: done.
     [[nodiscard]] std::optional<SqlFailure> prepare(SessionMode mode, Duration timeout);
     /// An empty statement and its answer: is the peer alive? Armed by the caller.
     [[nodiscard]] bool ping();

@@ -133,16 +133,15 @@ inline FailoverTimes time_failovers(test::PostgresCluster& cluster, const Failov
     FailoverTimes taken;
     for (int i = 0; i < times; ++i) {
         const std::size_t old = primary;
-        primary = (old + 1) % 3;
         await_roles(db, old);
-        cluster.wait_streaming(primary);
+        cluster.kill9(old);
+        // What the old one had answered is read by then.
+        std::this_thread::sleep_for(std::chrono::milliseconds{50});
+        primary = cluster.ahead((old + 1) % 3, (old + 2) % 3);
         LibpqPeer held{cluster.url(primary)}; // to the standby: outlives its promotion
         if (!held.connected()) {
             throw std::runtime_error{"no connection to a standby"};
         }
-        cluster.kill9(old);
-        // What the old one had answered is read by then.
-        std::this_thread::sleep_for(std::chrono::milliseconds{50});
         ours.forget();
         peer.forget();
         BenchClock::time_point writable{};

@@ -78,7 +78,7 @@ public:
         last_ = static_cast<Blow>(random_() % 4);
         ++counts_.blows.at(static_cast<std::size_t>(last_));
         hit(old);
-        primary_ = ahead();
+        primary_ = cluster_.ahead((old + 1) % 3, (old + 2) % 3);
         cluster_.promote(primary_);
         const std::size_t other = 3 - old - primary_;
         follow(other);
@@ -137,18 +137,6 @@ private:
         }
     }
 
-    /// The standby that has received more: it has whatever was acknowledged.
-    std::size_t ahead() const {
-        const std::size_t one = (primary_ + 1) % 3;
-        const std::size_t two = (primary_ + 2) % 3;
-        return received(two) > received(one) ? two : one;
-    }
-    std::uint64_t received(std::size_t standby) const {
-        const Rows rows = cluster_.sql(
-            standby,
-            "select greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) - '0/0'");
-        return std::stoull(rows.at(0).at(0));
-    }
     /// Where the primary's timeline begins.
     std::uint64_t fork() const {
         const Rows rows = cluster_.sql(
@@ -161,7 +149,7 @@ private:
     }
 
     void follow(std::size_t node) {
-        if (received(node) <= fork()) {
+        if (cluster_.received(node) <= fork()) {
             cluster_.follow(node, primary_);
             return;
         }

@@ -101,6 +101,26 @@ TEST_F(KubernetesRegister, what_a_process_left_when_it_was_killed_is_replaced) {
     EXPECT_EQ(changes().back().method, "PUT");
 }
 
+TEST_F(KubernetesRegister, a_registration_that_somebody_deletes_is_made_again) {
+    server_.put("others", {"10.0.0.1"});
+    server_.put_service("db", nlohmann::json::object());
+    FailoverManager manager{parse_config(config("enabled: true, address: 10.0.0.7"))};
+    const EventLog log{manager};
+    ASSERT_TRUE(wait_until([&] { return manager.endpoints("kubernetes").size() == 2; }));
+    ASSERT_EQ(changes().size(), 1U);
+    const std::string name = nlohmann::json::parse(changes().front().body)["metadata"]["name"];
+    for (std::size_t times = 1; times <= 2; ++times) {
+        server_.remove(name);
+        ASSERT_TRUE(wait_until([&] { return changes().size() == 1 + times; })) << times;
+        ASSERT_TRUE(wait_until([&] { return manager.endpoints("kubernetes").size() == 2; }));
+    }
+    EXPECT_NE(warnings_of(log).find("was deleted and is made again"), std::string::npos);
+    manager.stop(); // its own DELETE is the end of it
+    EXPECT_EQ(changes().size(), 4U);
+    EXPECT_EQ(changes().back().method, "DELETE");
+    EXPECT_TRUE(server_.slice(name).empty());
+}
+
 TEST_F(KubernetesRegister, a_registration_that_fails_is_told_once_and_tried_again) {
     server_.put_service("db", nlohmann::json::object());
     server_.refuse_changes(true);

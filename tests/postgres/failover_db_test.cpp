@@ -7,6 +7,8 @@
 #include <failover/db.hpp>
 #include <failover/failover.hpp>
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
@@ -311,6 +313,36 @@ TEST(FailoverDb, AwaitsQueriesOnTheUsersExecutor) {
     manager.stop();
     const Result<pqxx::result> after = db.try_query("select 1");
     EXPECT_TRUE(after.error() == Errc::not_running) << after.error();
+}
+
+TEST(FailoverDb, EndsOnTheServerWhatNobodyWaitsForAnyMore) {
+    PostgresCluster cluster{alone};
+    boost::asio::io_context io;
+    FailoverManager manager{io.get_executor(), database_config(urls_of(cluster))};
+    DbOptions patient;
+    patient.deadline = 60s;
+    const FailoverDB db = FailoverDB{manager}.with(patient);
+    boost::asio::cancellation_signal cancel;
+    auto work = [](FailoverDB handle) -> asio::awaitable<Result<pqxx::result>> {
+        co_return co_await handle.async_try_query("select pg_sleep(60)");
+    };
+    std::future<Result<pqxx::result>> ended = boost::asio::co_spawn(
+        io, work(db), boost::asio::bind_cancellation_slot(cancel.slot(), boost::asio::use_future));
+    const auto sleeping = [&] {
+        io.poll();
+        return cluster
+            .sql(0,
+                 "select from pg_stat_activity where query = 'select pg_sleep(60)' "
+                 "and state = 'active'")
+            .size();
+    };
+    ASSERT_TRUE(wait_until([&] { return sleeping() == 1; }));
+    cancel.emit(boost::asio::cancellation_type::terminal);
+    EXPECT_TRUE(wait_until([&] { return sleeping() == 0; }));
+    ASSERT_EQ(ended.wait_for(0s), std::future_status::ready);
+    const Result<pqxx::result> result = ended.get();
+    ASSERT_FALSE(result);
+    EXPECT_TRUE(result.error() == Errc::cancelled) << result.error();
 }
 
 TEST(FailoverDb, OutlivesTheContextOfItsManagerWithACallUnderWay) {

@@ -3,6 +3,7 @@
 
 #include "postgres_server.hpp"
 
+#include <cstdint>
 #include <deque>
 #include <map>
 #include <optional>
@@ -73,6 +74,19 @@ public:
     void promote(std::size_t node) {
         nodes_.at(node).promote();
         upstreams_.at(node).reset();
+    }
+    /// How much of the log a standby has, in bytes. It has got all it will once its primary has
+    /// ended.
+    [[nodiscard]] std::uint64_t received(std::size_t standby) const {
+        const Rows rows =
+            sql(standby,
+                "select greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) - '0/0'");
+        return std::stoull(rows.at(0).at(0));
+    }
+    /// The one to promote when the primary of both is gone: it has whatever was acknowledged, and
+    /// the other one can follow it.
+    [[nodiscard]] std::size_t ahead(std::size_t one, std::size_t other) const {
+        return received(other) > received(one) ? other : one;
     }
     /// Points a running standby to another primary, and waits until it streams from there.
     void follow(std::size_t node, std::size_t primary) {

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <failover/discovery/kubernetes/slice_table.hpp>
+#include <failover/engine/wake.hpp>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/this_coro.hpp>
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+namespace failover::discovery {
+
+/// Tells whoever announced an endpoint that somebody else deleted its slice: those that watch the
+/// service see it anyway.
+/// Threads    safe.
+class RegisteredSlices {
+public:
+    /// The slice `name` is about to be written. It counts as deleted once it was seen and is not
+    /// any more: what was never seen may still be on its way.
+    void expect(const std::string& name) {
+        const std::lock_guard lock{mutex_};
+        slices_[name].state = State::awaited;
+    }
+    /// It is deleted on purpose.
+    void forget(const std::string& name) {
+        const std::lock_guard lock{mutex_};
+        slices_.erase(name);
+    }
+
+    /// Suspends until the slice, which was expected, has been deleted; for ever where nobody
+    /// watches. For one coroutine a name. False: cancelled.
+    asio::awaitable<bool> until_deleted(std::string name) {
+        const auto wake = std::make_shared<Wake>(co_await asio::this_coro::executor);
+        {
+            const std::lock_guard lock{mutex_};
+            Announced& slice = slices_[name];
+            if (slice.state == State::deleted) {
+                co_return true;
+            }
+            slice.wake = wake;
+        }
+        const Woken why = co_await wake->wait(TimePoint::max());
+        co_return why == Woken::notified;
+    }
+
+    /// What a watch holds now.
+    void listed(const SliceMap& table) {
+        const std::lock_guard lock{mutex_};
+        for (auto& [name, slice] : slices_) {
+            if (table.contains(name)) {
+                slice.state = State::listed;
+            } else if (slice.state == State::listed) {
+                slice.state = State::deleted;
+                if (const auto wake = slice.wake.lock()) {
+                    wake->notify();
+                }
+            }
+        }
+    }
+
+private:
+    enum class State { awaited, listed, deleted };
+    struct Announced {
+        State state = State::awaited;
+        std::weak_ptr<Wake> wake{};
+    };
+
+    std::mutex mutex_;
+    std::unordered_map<std::string, Announced> slices_;
+};
+
+} // namespace failover::discovery
