@@ -17,6 +17,11 @@ constexpr std::array<std::pair<std::string_view, ProviderKind>, 3> provider_kind
     {"static", ProviderKind::static_list},
 }};
 
+constexpr std::array<Choice<IpFamily>, 2> ip_families{{
+    {"ipv4", IpFamily::ipv4},
+    {"ipv6", IpFamily::ipv6},
+}};
+
 void read_tls(YAML::Node node, const std::string& path, LoadState& state, TlsOptions& tls) {
     YamlReader reader{std::move(node), path, state};
     reader.text("ca_file", tls.ca_file);
@@ -197,6 +202,7 @@ void read_kubernetes(YamlReader& reader, KubernetesOptions& kubernetes) {
     reader.text("context", kubernetes.context);
     reader.text("namespace", kubernetes.kubernetes_namespace);
     reader.text("port_name", kubernetes.port_name);
+    reader.choice<IpFamily>("ip_family", ip_families, kubernetes.ip_family);
 }
 
 void read_kind(YamlReader& reader, ServiceConfig& service) {

@@ -3,6 +3,7 @@
 
 #include "json_fields.hpp"
 #include "kube_failures.hpp"
+#include <failover/discovery/kubernetes/slice.hpp>
 
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -67,7 +68,7 @@ std::string registered_slice(const KubeService& service, const Endpoint& endpoin
     Json metadata{
         {"name", registered_slice_name(service.name, id_of(endpoint))},
         {"labels", {{"kubernetes.io/service-name", service.name}, {manager_label, slice_manager}}},
-        {"annotations", {{"failover/endpoint-id", id_of(endpoint)}}}};
+        {"annotations", {{endpoint_id_annotation, id_of(endpoint)}}}};
     if (!version.empty()) {
         metadata["resourceVersion"] = version;
     }

@@ -64,6 +64,7 @@ asio::awaitable<void> KubeSession::list(ListSlices request) {
         try {
             SlicePage page = page_of(reply);
             informer_.on_page(std::move(page), Clock::now());
+            sink_.alive();
             co_return;
         } catch (const FormatError& error) {
             failure.reason = error.what();
@@ -114,6 +115,7 @@ asio::awaitable<void> KubeSession::until_dropped() {
 }
 
 void KubeSession::on_body(std::string_view bytes) {
+    sink_.alive();
     const bool fits = lines_.feed(bytes, [this](std::string_view line) { on_line(line); });
     if (!fits) {
         drop_watch("a line of the watch is longer than " +

@@ -9,6 +9,7 @@
 #include <failover/engine/new_seed.hpp>
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -16,6 +17,7 @@
 #include <algorithm>
 #include <iterator>
 #include <utility>
+#include <variant>
 
 namespace failover::discovery {
 namespace {
@@ -60,7 +62,8 @@ KubernetesProvider::KubernetesProvider(const ServiceConfig& config,
                                        std::function<void(std::string)> warn,
                                        Surroundings surroundings)
     : namespace_{config.kubernetes.kubernetes_namespace},
-      port_{config.kubernetes.port_name},
+      selection_{.port = config.kubernetes.port_name,
+                 .prefer_ipv6 = config.kubernetes.ip_family == IpFamily::ipv6},
       timing_{surroundings.timing},
       warn_{std::move(warn)},
       access_{std::make_shared<KubeAccess>(loader(config.kubernetes, surroundings.service_account),
@@ -106,15 +109,15 @@ asio::awaitable<std::vector<Endpoint>> KubernetesProvider::get_endpoints(std::st
         }
     }
     table.replace_all(std::move(slices));
-    const SliceSelection selection{.port = port_};
-    co_return table.endpoints(selection).endpoints;
+    co_return table.endpoints(selection_).endpoints;
 }
 
 asio::awaitable<void> KubernetesProvider::register_endpoint(std::string service,
                                                             Endpoint endpoint) {
     KubeRegistrar registrar{access_, named(std::move(service))};
-    const bool is_number = port_.find_first_not_of("0123456789") == std::string::npos;
-    std::string port_name = is_number ? std::string{} : port_;
+    const std::string& port = selection_.port;
+    const bool is_number = port.find_first_not_of("0123456789") == std::string::npos;
+    std::string port_name = is_number ? std::string{} : port;
     registered_->expect(registrar.slice_of(endpoint));
     co_await registrar.add(std::move(endpoint), std::move(port_name));
 }
@@ -126,8 +129,23 @@ asio::awaitable<void> KubernetesProvider::deregister_endpoint(std::string servic
     co_await registrar.remove(std::move(id));
 }
 
-asio::awaitable<void> KubernetesProvider::until_deleted(std::string service, std::string id) {
-    const bool deleted = co_await registered_->until_deleted(registered_slice_name(service, id));
+asio::awaitable<void> KubernetesProvider::until_deleted(std::string service, std::string id,
+                                                        bool watched) {
+    using namespace asio::experimental::awaitable_operators;
+    std::string name = registered_slice_name(service, id);
+    asio::awaitable<bool> deletion = registered_->until_deleted(std::move(name));
+    bool deleted = false;
+    if (watched) {
+        deleted = co_await std::move(deletion);
+    } else {
+        auto heard = [](const std::vector<Endpoint>&) {};
+        auto unheard = [](const std::string&) {};
+        SnapshotSink nobody{std::move(service), Duration{}, heard, unheard};
+        asio::awaitable<void> looking = watch(std::move(nobody));
+        auto either = std::move(deletion) || std::move(looking);
+        const std::variant<bool, std::monostate> outcome = co_await std::move(either);
+        deleted = outcome.index() == 0 && std::get<0>(outcome);
+    }
     if (!deleted) {
         throw boost::system::system_error{asio::error::operation_aborted};
     }
@@ -145,7 +163,7 @@ asio::awaitable<void> KubernetesProvider::watch(SnapshotSink sink) {
     const asio::any_io_executor executor = co_await asio::this_coro::executor;
     const auto strand = asio::make_strand(executor);
     KubeSession::Options options{.service = named(sink.service()),
-                                 .selection = {.port = port_},
+                                 .selection = selection_,
                                  .timing = timing_,
                                  .seed = new_seed(),
                                  .registered = registered_};

@@ -42,9 +42,9 @@ public:
     /// selector.
     asio::awaitable<void> register_endpoint(std::string service, Endpoint endpoint) override;
     asio::awaitable<void> deregister_endpoint(std::string service, std::string id) override;
-    /// Returns when a watch of `service` has seen that somebody deleted what register_endpoint()
-    /// wrote. Throws when it is cancelled.
-    asio::awaitable<void> until_deleted(std::string service, std::string id);
+    /// Returns when somebody has deleted what register_endpoint() wrote. Throws when it is
+    /// cancelled. `watched`: a watch() of `service` runs, and sees it.
+    asio::awaitable<void> until_deleted(std::string service, std::string id, bool watched);
     /// GET /version: any server that accepts the credentials answers it.
     asio::awaitable<void> health_check() override;
     asio::awaitable<void> watch(SnapshotSink sink) override;
@@ -53,7 +53,7 @@ private:
     [[nodiscard]] KubeService named(std::string service) const;
 
     std::string namespace_; // configured; empty: that of the credentials
-    std::string port_;
+    SliceSelection selection_;
     InformerTiming timing_;
     std::function<void(std::string)> warn_;
     std::shared_ptr<KubeAccess> access_; // shared with the sessions

@@ -8,9 +8,11 @@
 #include <failover/config/load.hpp>
 #include <failover/config/validate.hpp>
 #include <failover/discovery/consul/check_limits.hpp>
+#include <failover/discovery/consul/service_definition.hpp>
 #include <failover/engine/new_seed.hpp>
 #include <failover/retry/backoff.hpp>
 
+#include <boost/asio/error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -28,12 +30,24 @@ class AtConsul final : public SelfRegistration {
 public:
     AtConsul(const SelfConfig& self, const ServiceConfig& config,
              std::shared_ptr<Resolver> resolver, Warn warn)
-        : registration_{self, config, std::move(resolver), nullptr, std::move(warn)} {}
+        : SelfRegistration{identity_of(self, config)},
+          registration_{self, config, std::move(resolver), nullptr, std::move(warn)} {}
 
     asio::awaitable<void> run() override { return registration_.run(); }
     asio::awaitable<void> withdraw() override { return registration_.withdraw(); }
 
 private:
+    static std::string identity_of(const SelfConfig& self, const ServiceConfig& config) {
+        const ConsulOptions& agent = config.consul;
+        std::string text =
+            "consul " + agent.scheme + ' ' + agent.datacenter + ' ' + agent.consul_namespace;
+        for (const std::string& address : agent.addresses) {
+            text += ' ' + address;
+        }
+        // The host's name, where it stands for the address, is the same all the time.
+        return text + '\n' + definition_of_self(self, config, {}).endpoint.id;
+    }
+
     ConsulRegistration registration_;
 };
 
@@ -41,9 +55,12 @@ private:
 /// somebody deletes it; of other providers nobody knows.
 class AtProvider final : public SelfRegistration {
 public:
-    AtProvider(std::string service, Endpoint endpoint, std::shared_ptr<DiscoveryProvider> provider,
-               Warn warn)
-        : service_{std::move(service)},
+    /// `watched`: the service that the provider is asked for, which may be another one.
+    AtProvider(std::string identity, std::string service, std::string watched, Endpoint endpoint,
+               std::shared_ptr<DiscoveryProvider> provider, Warn warn)
+        : SelfRegistration{std::move(identity)},
+          service_{std::move(service)},
+          watched_{std::move(watched)},
           endpoint_{std::move(endpoint)},
           provider_{std::move(provider)},
           warn_{std::move(warn)} {}
@@ -53,7 +70,7 @@ public:
         asio::steady_timer timer{co_await asio::this_coro::executor};
         co_await announce();
         while (kubernetes) {
-            co_await kubernetes->until_deleted(service_, endpoint_.id);
+            co_await kubernetes->until_deleted(service_, endpoint_.id, service_ == watched_);
             warn_("the registration was deleted and is made again");
             timer.expires_after(before_again);
             co_await timer.async_wait(asio::use_awaitable);
@@ -95,15 +112,21 @@ private:
 
     /// Empty: it worked.
     asio::awaitable<std::string> attempt() {
+        std::string problem;
         try {
             co_await provider_->register_endpoint(service_, endpoint_);
         } catch (const std::exception& error) {
-            co_return error.what();
+            problem = error.what();
         }
-        co_return std::string{};
+        const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
+        if (state.cancelled() != asio::cancellation_type::none) {
+            throw boost::system::system_error{asio::error::operation_aborted};
+        }
+        co_return problem;
     }
 
     std::string service_;
+    std::string watched_;
     Endpoint endpoint_;
     std::shared_ptr<DiscoveryProvider> provider_;
     Warn warn_;
@@ -123,8 +146,8 @@ Endpoint own_endpoint(const SelfConfig& self, const ServiceConfig& config) {
     if (endpoint.address.empty()) {
         throw ConfigError{{ConfigIssue{
             .key = path + ".address",
-            .message = "is needed: Kubernetes lists IP addresses, and which of this host's is "
-                       "meant cannot be guessed"}}};
+            .message = "is needed: which of this host's addresses others reach it at cannot be "
+                       "guessed"}}};
     }
     if (endpoint.port == 0) {
         throw ConfigError{
@@ -134,6 +157,14 @@ Endpoint own_endpoint(const SelfConfig& self, const ServiceConfig& config) {
         endpoint.id = self.name + '-' + endpoint.address + '-' + std::to_string(endpoint.port);
     }
     return endpoint;
+}
+
+std::string identity_at_provider(const ServiceConfig& config, const std::string& service,
+                                 const Endpoint& endpoint) {
+    const KubernetesOptions& cluster = config.kubernetes;
+    return "provider " + std::to_string(static_cast<int>(config.kind)) + ' ' +
+           config.provider_name + ' ' + cluster.config_path + ' ' + cluster.context + ' ' +
+           cluster.kubernetes_namespace + '\n' + service + '\n' + endpoint.id;
 }
 
 } // namespace
@@ -161,14 +192,22 @@ std::shared_ptr<SelfRegistration> make_registration(const SelfConfig& self,
     if (!config.registration.enabled) {
         return nullptr;
     }
-    if (config.kind == ProviderKind::consul) {
+    const bool built_in_consul = std::dynamic_pointer_cast<ConsulProvider>(provider) != nullptr;
+    if (config.kind == ProviderKind::consul && built_in_consul) {
         const std::string path = failover::detail::service_path(config) + ".health_check";
         for (std::string& notice : consul_check_notices(config.health_check, path)) {
             warn(std::move(notice));
         }
         return std::make_shared<AtConsul>(self, config, std::move(resolver), std::move(warn));
     }
-    return std::make_shared<AtProvider>(config.service_name, own_endpoint(self, config),
+    Endpoint endpoint = own_endpoint(self, config);
+    if (!provider) {
+        return nullptr; // nobody to tell yet
+    }
+    std::string service = self.name.empty() ? config.service_name : self.name;
+    std::string identity = identity_at_provider(config, service, endpoint);
+    return std::make_shared<AtProvider>(std::move(identity), std::move(service),
+                                        config.service_name, std::move(endpoint),
                                         std::move(provider), std::move(warn));
 }
 

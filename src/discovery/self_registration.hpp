@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace failover::discovery {
 
@@ -23,15 +24,21 @@ using Warn = std::function<void(std::string)>;
 /// Cancel     total.
 class SelfRegistration {
 public:
-    SelfRegistration() = default;
+    explicit SelfRegistration(std::string identity) : identity_{std::move(identity)} {}
     SelfRegistration(const SelfRegistration&) = delete;
     SelfRegistration& operator=(const SelfRegistration&) = delete;
     virtual ~SelfRegistration() = default;
 
+    /// Where it announces, and as what. A registration takes over what one of the same identity
+    /// has announced: that must not be taken back beside it.
+    [[nodiscard]] const std::string& identity() const noexcept { return identity_; }
     /// Announces, and again whenever the provider forgets. Failures are retried and told of.
     virtual asio::awaitable<void> run() = 0;
     /// Takes the announcement back. Does not throw: what fails is told as a warning.
     virtual asio::awaitable<void> withdraw() = 0;
+
+private:
+    const std::string identity_;
 };
 
 /// The provider that `config` names; null when its kind is not built in. Throws Error or
@@ -40,8 +47,9 @@ public:
                                                                std::shared_ptr<Resolver> resolver,
                                                                Warn warn);
 
-/// What announces this process as `config` says; null when `register.enabled` is not set. Throws as
-/// make_provider(). `provider`: what make_provider() made of `config`.
+/// What announces this process as `config` says; null when `register.enabled` is not set, and
+/// without a provider. Throws as make_provider(), whether or not there is a provider yet.
+/// `provider`: what make_provider() made of `config`, or the user's own.
 [[nodiscard]] std::shared_ptr<SelfRegistration> make_registration(
     const SelfConfig& self, const ServiceConfig& config,
     std::shared_ptr<DiscoveryProvider> provider, std::shared_ptr<Resolver> resolver, Warn warn);

@@ -85,6 +85,9 @@ Slice read_slice(const Json& json, bool named) {
         throw FormatError{"metadata.name is missing"};
     }
     slice.address_type = text_field(json, "addressType");
+    if (const Json* notes = map_field(*metadata, "annotations")) {
+        slice.registered_id = text_field(*notes, endpoint_id_annotation);
+    }
     if (const Json* endpoints = list_field(json, "endpoints")) {
         slice.endpoints.reserve(endpoints->size());
         for (const Json& one : *endpoints) {

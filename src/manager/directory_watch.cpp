@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstring>
 #include <sys/inotify.h>
 #include <unistd.h>
 #include <utility>
@@ -46,20 +47,34 @@ void DirectoryWatch::watch_missing() {
         return;
     }
     std::erase_if(missing_, [&](const std::filesystem::path& directory) {
-        return ::inotify_add_watch(events_->native_handle(), directory.c_str(), interesting) >= 0;
+        const int watch =
+            ::inotify_add_watch(events_->native_handle(), directory.c_str(), interesting);
+        if (watch >= 0) {
+            watched_[watch] = directory;
+        }
+        return watch >= 0;
     });
+}
+
+/// The directory was deleted or moved: the one that comes in its place has to be watched anew.
+void DirectoryWatch::lose(int watch) {
+    if (const auto gone = watched_.extract(watch)) {
+        static_cast<void>(::inotify_rm_watch(events_->native_handle(), watch));
+        missing_.push_back(gone.mapped());
+    }
 }
 
 asio::awaitable<void> DirectoryWatch::changed(Duration longest) {
     const bool blind = !events_->is_open() || !missing_.empty();
     const bool event = co_await readable(blind ? std::min(longest, blind_interval) : longest);
-    watch_missing();
     const TimePoint end = Clock::now() + longest_unrest;
     for (bool more = event; more && Clock::now() < end;) {
         drain();
+        watch_missing();
         more = co_await readable(quiet_time);
     }
     drain();
+    watch_missing(); // before anybody looks at what is in them
 }
 
 /// False: `longest` passed first.
@@ -85,9 +100,20 @@ asio::awaitable<bool> DirectoryWatch::readable(Duration longest) {
 }
 
 void DirectoryWatch::drain() {
-    std::array<char, 4096> buffer{};
-    while (events_->is_open() &&
-           ::read(events_->native_handle(), buffer.data(), buffer.size()) > 0) {
+    alignas(inotify_event) std::array<char, 4096> buffer{};
+    while (events_->is_open()) {
+        const ssize_t size = ::read(events_->native_handle(), buffer.data(), buffer.size());
+        if (size <= 0) {
+            return;
+        }
+        for (ssize_t at = 0; at < size;) {
+            inotify_event event{};
+            std::memcpy(&event, buffer.data() + at, sizeof event);
+            if ((event.mask & (IN_IGNORED | IN_DELETE_SELF | IN_MOVE_SELF)) != 0) {
+                lose(event.wd);
+            }
+            at += static_cast<ssize_t>(sizeof event + event.len);
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -17,7 +18,8 @@ namespace failover::detail {
 namespace asio = boost::asio;
 
 /// Waits for files in some directories to change (Linux inotify). It watches directories and not
-/// files, since editors, and Kubernetes for its ConfigMaps, replace a file instead of writing to it.
+/// files, since editors, and Kubernetes for its ConfigMaps, replace a file instead of writing to
+/// it.
 ///
 /// Where nothing can be watched (no such directory yet, no inotify instance left) it falls back to
 /// saying "maybe" every two seconds.
@@ -37,8 +39,10 @@ private:
     void watch_missing();
     asio::awaitable<bool> readable(Duration longest);
     void drain();
+    void lose(int watch);
 
-    std::vector<std::filesystem::path> missing_; // not watched yet
+    std::vector<std::filesystem::path> missing_; // not watched yet, or not any more
+    std::map<int, std::filesystem::path> watched_;
     std::shared_ptr<asio::posix::stream_descriptor> events_; // shared with the timer's handler
     asio::steady_timer timer_;
 };

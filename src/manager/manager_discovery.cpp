@@ -5,9 +5,11 @@
 #include <failover/engine/background.hpp>
 #include <failover/engine/new_seed.hpp>
 #include <failover/engine/set_coalescer.hpp>
+#include <failover/engine/wake.hpp>
 #include <failover/engine/watch_loop.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <utility>
 
@@ -17,6 +19,9 @@ namespace failover {
 namespace {
 
 using namespace std::chrono_literals;
+
+/// How long the end of a manager waits for providers to hear of it.
+constexpr Duration withdraw_limit = 2s;
 
 const char* kind_name(ProviderKind kind) {
     switch (kind) {
@@ -54,14 +59,24 @@ SnapshotSink make_sink(const ServiceConfig& config, const std::string& watched,
         };
         settle = [coalescer] { coalescer->settle(); };
     }
-    return SnapshotSink{watched, std::max(config.health_check.interval, Duration{1s}),
-                        std::move(push),
-                        [upstream, settle = std::move(settle)](std::string reason) {
-                            settle(); // what it said before it was lost
-                            if (const auto alive = upstream.lock()) {
-                                alive->discovery_lost(std::move(reason));
-                            }
-                        }};
+    auto lost = [upstream, settle = std::move(settle)](std::string reason) {
+        settle(); // what it said before it was lost
+        if (const auto here = upstream.lock()) {
+            here->discovery_lost(std::move(reason));
+        }
+    };
+    auto alive = [upstream] {
+        if (const auto here = upstream.lock()) {
+            here->discovery_alive();
+        }
+    };
+    auto current = [upstream] {
+        const auto here = upstream.lock();
+        return here ? here->endpoints() : std::vector<Endpoint>{};
+    };
+    return SnapshotSink{watched,          std::max(config.health_check.interval, Duration{1s}),
+                        std::move(push),  std::move(lost),
+                        std::move(alive), std::move(current)};
 }
 
 } // namespace
@@ -77,25 +92,27 @@ discovery::Warn FailoverManager::Impl::warner(const std::string& service) {
 }
 
 /// What `config` says of discovery and registration, made anew. Throws when it cannot be used.
-void FailoverManager::Impl::make_discovery(Service& service, const ServiceConfig& config,
-                                           const SelfConfig& self) {
+void FailoverManager::Impl::make_discovery(Service& service, const ServiceConfig& config) {
     service.built_in = discovery::make_provider(config, runtime_->resolver, warner(config.name));
-    service.registration = nullptr;
-    if (service.built_in) {
-        service.registration = discovery::make_registration(
-            self, config, service.built_in, runtime_->resolver, warner(config.name));
-    }
+    service.registration = make_registration(config, provider_of(config, service.built_in));
+}
+
+/// Null: nothing is announced, or there is no provider yet.
+std::shared_ptr<discovery::SelfRegistration> FailoverManager::Impl::make_registration(
+    const ServiceConfig& config, std::shared_ptr<DiscoveryProvider> provider) {
+    return discovery::make_registration(config_.service, config, std::move(provider),
+                                        runtime_->resolver, warner(config.name));
 }
 
 /// One that the user registered comes before a built-in one of that name.
 std::shared_ptr<DiscoveryProvider> FailoverManager::Impl::provider_of(
-    const Service& service) const {
-    if (service.config.kind == ProviderKind::static_list) {
+    const ServiceConfig& config, std::shared_ptr<DiscoveryProvider> built_in) const {
+    if (config.kind == ProviderKind::static_list) {
         return static_provider_;
     }
     const std::lock_guard lock{mutex_};
-    const auto found = providers_.find(provider_name(service.config));
-    return found == providers_.end() ? service.built_in : found->second;
+    const auto found = providers_.find(provider_name(config));
+    return found == providers_.end() ? std::move(built_in) : found->second;
 }
 
 void FailoverManager::Impl::start_watch(Service& service,
@@ -156,12 +173,19 @@ void FailoverManager::Impl::stop_watch(Service& service) {
     service.watch = nullptr;
 }
 
-void FailoverManager::Impl::start_registration(Service& service) {
+/// `instead_of`: what announced the service before, to be taken back first; null: nothing.
+void FailoverManager::Impl::start_registration(
+    Service& service, std::shared_ptr<discovery::SelfRegistration> instead_of) {
     if (service.registration) {
-        auto run = [](std::shared_ptr<discovery::SelfRegistration> one) -> asio::awaitable<void> {
+        auto run = [](std::shared_ptr<discovery::SelfRegistration> one,
+                      std::shared_ptr<discovery::SelfRegistration> old) -> asio::awaitable<void> {
+            if (old) {
+                co_await old->withdraw();
+            }
             co_await one->run();
         };
-        service.registering = detail::spawn(strand_, run(service.registration));
+        service.registering =
+            detail::spawn(strand_, run(service.registration, std::move(instead_of)));
     }
 }
 
@@ -170,13 +194,26 @@ void FailoverManager::Impl::stop_registering(Service& service) {
     service.registering = nullptr;
 }
 
-/// Takes back what the services announce, on whatever executor this runs. Never throws.
+/// Takes back what the services announce, all at the same time, and gives up after a while.
 asio::awaitable<void> FailoverManager::Impl::withdraw(std::vector<Service> services) {
-    for (Service& service : services) {
-        if (service.registration) {
-            stop_registering(service);
-            co_await service.registration->withdraw();
+    const auto done = std::make_shared<Wake>(co_await asio::this_coro::executor);
+    const auto left = std::make_shared<std::atomic<std::size_t>>(services.size());
+    auto one = [](std::shared_ptr<discovery::SelfRegistration> registration,
+                  std::shared_ptr<std::atomic<std::size_t>> others,
+                  std::shared_ptr<Wake> last) -> asio::awaitable<void> {
+        co_await registration->withdraw();
+        if (--*others == 0) {
+            last->notify();
         }
+    };
+    std::vector<std::shared_ptr<asio::cancellation_signal>> running;
+    for (Service& service : services) {
+        stop_registering(service);
+        running.push_back(detail::spawn(strand_, one(service.registration, left, done)));
+    }
+    static_cast<void>(co_await done->wait(Clock::now() + withdraw_limit));
+    for (std::shared_ptr<asio::cancellation_signal>& work : running) {
+        detail::cancel(strand_, std::move(work));
     }
 }
 
@@ -193,6 +230,10 @@ void FailoverManager::Impl::register_provider(std::string name,
             provider_name(service.config) == name) {
             stop_watch(service);
             start_watch(service, providers_[name]);
+            stop_registering(service);
+            auto old = std::exchange(service.registration,
+                                     make_registration(service.config, providers_[name]));
+            start_registration(service, std::move(old));
         }
     }
 }

@@ -45,7 +45,7 @@ void FailoverManager::Impl::start() {
     }
     for (Service& service : services_) {
         service.upstream->start();
-        start_watch(service, provider_of(service));
+        start_watch(service, provider_of(service.config, service.built_in));
         start_registration(service);
     }
     start_config_watch();

@@ -71,15 +71,19 @@ private:
     };
 
     Service make_service(const ServiceConfig& config, const Config& whole);
-    void make_discovery(Service& service, const ServiceConfig& config, const SelfConfig& self);
+    void make_discovery(Service& service, const ServiceConfig& config);
+    [[nodiscard]] std::shared_ptr<discovery::SelfRegistration> make_registration(
+        const ServiceConfig& config, std::shared_ptr<DiscoveryProvider> provider);
     [[nodiscard]] discovery::Warn warner(const std::string& service);
-    [[nodiscard]] std::shared_ptr<DiscoveryProvider> provider_of(const Service& service) const;
+    [[nodiscard]] std::shared_ptr<DiscoveryProvider> provider_of(
+        const ServiceConfig& config, std::shared_ptr<DiscoveryProvider> built_in) const;
     void start_watch(Service& service, std::shared_ptr<DiscoveryProvider> provider);
     void start_static(Service& service);
     void resume_static(Service& service);
     void start_following(Service& service);
     void stop_watch(Service& service);
-    void start_registration(Service& service);
+    void start_registration(Service& service,
+                            std::shared_ptr<discovery::SelfRegistration> instead_of = {});
     void stop_registering(Service& service);
     asio::awaitable<void> withdraw(std::vector<Service> services);
     static bool reload_file(const std::weak_ptr<Impl>& weak, const std::filesystem::path& main);
@@ -99,7 +103,7 @@ private:
     [[nodiscard]] static bool same_source(const Service& running, const ServiceConfig& wanted);
     [[nodiscard]] static bool same_discovery(const ServiceConfig& now, const ServiceConfig& wanted);
     void resume_discovery(Service& old, Service& service);
-    void withdraw_beside(const std::vector<Service>& before, const std::vector<Service>& next);
+    void renew_registrations(std::vector<Service>& before, std::vector<Service>& next);
     /// Puts back into `config` what is read at the start only; says what of it would have changed.
     [[nodiscard]] std::string keep_fixed(Config& config) const;
     std::vector<Service> plan_services(const std::vector<Service>& before, const Config& config);

@@ -7,6 +7,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
+#include <memory>
+#include <string>
 #include <utility>
 
 namespace failover {
@@ -89,10 +92,16 @@ void FailoverManager::Impl::reload(Config config) {
         config_.alerts = config.alerts;
     }
     apply_services(before, next, config);
+    const bool other_files =
+        !config.source.empty() && config.fragments.path != config_.fragments.path;
     {
         const std::lock_guard lock{mutex_};
         services_ = std::move(next);
         config_ = std::move(config);
+    }
+    if (other_files) {
+        stop_config_watch();
+        start_config_watch();
     }
     publish(Event{.kind = EventKind::config_reloaded, .reason = std::move(not_applied)});
 }
@@ -114,7 +123,7 @@ std::vector<FailoverManager::Impl::Service> FailoverManager::Impl::plan_services
         } else {
             next.push_back(*same);
             if (!same_discovery(same->config, wanted)) {
-                make_discovery(next.back(), wanted, config_.service);
+                make_discovery(next.back(), wanted);
             }
             next.back().config = wanted;
         }
@@ -154,10 +163,9 @@ void FailoverManager::Impl::apply_services(std::vector<Service>& before, std::ve
             service.calls = old->calls;
         }
         service.upstream->start();
-        start_watch(service, provider_of(service));
-        start_registration(service);
+        start_watch(service, provider_of(service.config, service.built_in));
     }
-    withdraw_beside(before, next);
+    renew_registrations(before, next);
 }
 
 /// The upstream goes on: is there anything to change about where its endpoints come from?
@@ -166,23 +174,49 @@ void FailoverManager::Impl::resume_discovery(Service& old, Service& service) {
         resume_static(service);
     } else if (!same_discovery(old.config, service.config)) {
         stop_watch(service);
-        start_watch(service, provider_of(service));
-    }
-    if (service.registration != old.registration) {
-        start_registration(service);
+        start_watch(service, provider_of(service.config, service.built_in));
     }
 }
 
-/// Takes back what services announced that no longer do.
-void FailoverManager::Impl::withdraw_beside(const std::vector<Service>& before,
-                                            const std::vector<Service>& next) {
-    std::vector<Service> gone;
-    for (const Service& old : before) {
-        const bool kept = std::any_of(next.begin(), next.end(), [&](const Service& service) {
-            return service.registration == old.registration;
+/// Starts what announces anew, and takes back what nobody announces any more. What is announced
+/// again by a new registration stays where it is: taking it back would make this process vanish for
+/// a while, or for good when the provider hears of both in the wrong order.
+void FailoverManager::Impl::renew_registrations(std::vector<Service>& before,
+                                                std::vector<Service>& next) {
+    const auto with = [](std::vector<Service>& list, const auto& suits) {
+        return std::find_if(list.begin(), list.end(), [&](const Service& one) {
+            return one.registration != nullptr && suits(one);
         });
-        if (old.registration && !kept) {
+    };
+    std::vector<Service> gone;
+    std::map<std::string, std::shared_ptr<discovery::SelfRegistration>> replaced;
+    for (Service& old : before) {
+        const auto same = [&](const Service& one) { return one.registration == old.registration; };
+        if (!old.registration || with(next, same) != next.end()) {
+            continue;
+        }
+        stop_registering(old);
+        const auto takes_over = [&](const Service& one) {
+            return one.registration->identity() == old.registration->identity();
+        };
+        const auto of_its_name = [&](const Service& one) {
+            return one.config.name == old.config.name;
+        };
+        if (with(next, takes_over) != next.end()) {
+            continue;
+        }
+        if (with(next, of_its_name) != next.end()) {
+            replaced[old.config.name] = old.registration;
+        } else {
             gone.push_back(old);
+        }
+    }
+    for (Service& service : next) {
+        const auto same = [&](const Service& one) {
+            return one.registration == service.registration;
+        };
+        if (service.registration && with(before, same) == before.end()) {
+            start_registration(service, replaced[service.config.name]);
         }
     }
     if (!gone.empty()) {

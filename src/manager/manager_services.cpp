@@ -40,7 +40,7 @@ FailoverManager::Impl::Service FailoverManager::Impl::make_service(const Service
         .seed = new_seed()});
     service.calls = std::make_shared<detail::CallRuntime>(
         runtime_, config.name, detail::CallRuntime::Binding{service.upstream, service.transport});
-    make_discovery(service, config, whole.service);
+    make_discovery(service, config);
     return service;
 }
 

@@ -158,6 +158,46 @@ TEST_F(WatchedConfig, so_is_the_main_file) {
     EXPECT_TRUE(wait_until([&] { return ids(manager) == Ids{two_.id()}; }));
 }
 
+TEST_F(WatchedConfig, fragments_behind_a_link_are_followed_as_kubernetes_replaces_them) {
+    // A ConfigMap: files are links into ..data, which is a link that is replaced.
+    const auto publish = [&](const std::string& version, const std::string& text) {
+        std::filesystem::create_directory(dir_ / "parts" / version);
+        write("parts/" + version + "/a.yaml", text);
+        std::filesystem::create_directory_symlink(version, dir_ / "parts/..tmp");
+        std::filesystem::rename(dir_ / "parts/..tmp", dir_ / "parts/..data");
+    };
+    publish("..1", fragment(one_.id()));
+    std::filesystem::create_symlink("..data/a.yaml", dir_ / "parts/a.yaml");
+    FailoverManager manager{path("config.yaml")};
+    EXPECT_EQ(ids(manager), Ids{one_.id()});
+    publish("..2", fragment(two_.id()));
+    EXPECT_TRUE(wait_until([&] { return ids(manager) == Ids{two_.id()}; }, 5s));
+}
+
+TEST_F(WatchedConfig, a_directory_that_was_replaced_is_watched_like_the_one_before) {
+    FailoverManager manager{path("config.yaml")};
+    const EventLog events{manager};
+    std::filesystem::remove_all(dir_ / "parts");
+    std::filesystem::create_directory(dir_ / "parts");
+    write("parts/a.yaml", fragment(two_.id()));
+    ASSERT_TRUE(wait_until([&] { return ids(manager) == Ids{two_.id()}; }, 5s));
+    write("parts/a.yaml", fragment(one_.id()));
+    // Sooner than by looking now and then.
+    EXPECT_TRUE(wait_until([&] { return ids(manager) == Ids{one_.id()}; }, 5s));
+}
+
+TEST_F(WatchedConfig, another_directory_of_fragments_is_watched_from_the_reload_on) {
+    std::filesystem::create_directory(dir_ / "others");
+    FailoverManager manager{path("config.yaml")};
+    const EventLog events{manager};
+    std::string text = main_file(one_.id());
+    text.replace(text.find("parts"), 5, "others");
+    write("config.yaml", text);
+    ASSERT_TRUE(events.wait_for(EventKind::config_reloaded));
+    write("others/a.yaml", fragment(two_.id()));
+    EXPECT_TRUE(wait_until([&] { return ids(manager) == Ids{two_.id()}; }, 5s));
+}
+
 TEST_F(WatchedConfig, a_bad_fragment_changes_nothing_and_is_named) {
     FailoverManager manager{path("config.yaml")};
     const EventLog events{manager};

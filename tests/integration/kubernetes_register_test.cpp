@@ -29,7 +29,7 @@ protected:
                "contexts: [{name: a, context: {cluster: c, user: u, namespace: shop}}]\n"
                "clusters: [{name: c, cluster: {server: \"http://127.0.0.1:"
             << server_.port() << "\"}}]\nusers: [{name: u, user: {token: secret}}]\n";
-        return "service: {name: cart, port: 8080, zone: zone-a}\n"
+        return "service: {name: " + name_ + ", port: 8080, zone: zone-a}\n"
                "logging: {providers: {console: {level: \"off\"}}}\n"
                "failover: {providers: {kubernetes: {enabled: true, service_name: db, "
                "health_check: {type: none}, config_path: \"" +
@@ -54,6 +54,7 @@ protected:
 
     TempDir dir_;
     KubeServer server_;
+    std::string name_ = "db"; // of this process; that of the service it calls is db
 };
 
 TEST_F(KubernetesRegister, a_process_is_listed_while_its_manager_runs) {
@@ -64,7 +65,8 @@ TEST_F(KubernetesRegister, a_process_is_listed_while_its_manager_runs) {
         ASSERT_TRUE(wait_until([&] { return manager.endpoints("kubernetes").size() == 2; }));
         const std::vector<Endpoint> all = manager.endpoints("kubernetes");
         EXPECT_TRUE(std::any_of(all.begin(), all.end(), [](const Endpoint& one) {
-            return host_port(one) == "10.0.0.7:8080" && one.zone == "zone-a";
+            return host_port(one) == "10.0.0.7:8080" && one.zone == "zone-a" &&
+                   one.id == "db-10.0.0.7-8080";
         }));
         ASSERT_EQ(changes().size(), 1U);
         const auto slice = nlohmann::json::parse(changes().front().body);
@@ -78,6 +80,60 @@ TEST_F(KubernetesRegister, a_process_is_listed_while_its_manager_runs) {
     EXPECT_EQ(seen.back().method, "DELETE");
     EXPECT_TRUE(
         server_.slice(seen.back().target.substr(seen.back().target.rfind('/') + 1)).empty());
+}
+
+TEST_F(KubernetesRegister, a_process_is_an_endpoint_of_its_own_service_not_of_the_one_it_calls) {
+    name_ = "cart";
+    server_.put("others", {"10.0.0.1"});
+    server_.put_service("cart", nlohmann::json::object());
+    FailoverManager manager{parse_config(config("enabled: true, address: 10.0.0.7"))};
+    ASSERT_TRUE(wait_until([&] { return changes().size() == 1; }));
+    const auto slice = nlohmann::json::parse(changes().front().body);
+    EXPECT_EQ(slice["metadata"]["labels"]["kubernetes.io/service-name"], "cart");
+    ASSERT_TRUE(wait_until([&] { return server_.open_watches() == 2; })); // one sees its own slice
+    server_.remove(slice["metadata"]["name"]);
+    EXPECT_TRUE(wait_until([&] { return changes().size() == 2; }));
+    EXPECT_EQ(manager.endpoints("kubernetes").size(), 1U);
+}
+
+TEST_F(KubernetesRegister, a_reload_that_concerns_it_never_takes_a_process_out) {
+    server_.put_service("db", nlohmann::json::object());
+    const std::string text = config("enabled: true, address: 10.0.0.7");
+    FailoverManager manager{parse_config(text)};
+    ASSERT_TRUE(wait_until([&] { return manager.endpoints("kubernetes").size() == 1; }));
+    const EventLog log{manager};
+    const auto with = [&](const std::string& instead) {
+        std::string other = text;
+        const std::string before = "health_check: {type: none}";
+        return other.replace(other.find(before), before.size(), instead);
+    };
+    // The first makes discovery anew, the second the connections too.
+    const std::vector<std::string> reloads{
+        with("health_check: {type: none, interval: 7s}"),
+        with("health_check: {type: none}, failover: {max_connections: 7}")};
+    for (std::size_t i = 0; i < reloads.size(); ++i) {
+        manager.reload(parse_config(reloads[i]));
+        ASSERT_TRUE(wait_until([&] { return changes().size() == 1 + 2 * (i + 1); }));
+        EXPECT_EQ(changes().back().method, "PUT"); // after a POST that was refused
+    }
+    for (const SeenRequest& change : changes()) {
+        EXPECT_NE(change.method, "DELETE");
+    }
+    manager.stop();
+    EXPECT_EQ(changes().back().method, "DELETE");
+}
+
+TEST_F(KubernetesRegister, another_id_replaces_the_one_before) {
+    server_.put_service("db", nlohmann::json::object());
+    FailoverManager manager{parse_config(config("enabled: true, id: a, address: 10.0.0.7"))};
+    ASSERT_TRUE(wait_until([&] { return changes().size() == 1; }));
+    manager.reload(parse_config(config("enabled: true, id: b, address: 10.0.0.8")));
+    EXPECT_TRUE(wait_until([&] {
+        const std::vector<Endpoint> all = manager.endpoints("kubernetes");
+        return all.size() == 1 && all.front().id == "b" && all.front().address == "10.0.0.8";
+    }));
+    manager.deregister_endpoint("kubernetes", "b"); // by the id that endpoints() shows
+    EXPECT_TRUE(wait_until([&] { return manager.endpoints("kubernetes").empty(); }));
 }
 
 TEST_F(KubernetesRegister, what_a_process_left_when_it_was_killed_is_replaced) {

@@ -89,6 +89,8 @@ struct ConsulOptions {
     bool operator==(const ConsulOptions&) const = default;
 };
 
+enum class IpFamily { ipv4, ipv6 };
+
 /// `kubernetes`: EndpointSlices of one service.
 struct KubernetesOptions {
     /// kubeconfig file. Default empty: the pod's service account.
@@ -99,6 +101,8 @@ struct KubernetesOptions {
     std::string kubernetes_namespace{};
     /// Named port, or a number. Default empty: the only or first one.
     std::string port_name{};
+    /// Which addresses of a pod that has both are used. Default ipv4.
+    IpFamily ip_family = IpFamily::ipv4;
     bool operator==(const KubernetesOptions&) const = default;
 };
 

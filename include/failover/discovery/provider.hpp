@@ -19,14 +19,18 @@ namespace asio = boost::asio;
 /// from any thread, after stop() too (then nothing happens).
 class SnapshotSink {
 public:
-    /// `push` receives each complete set; `lost` the reason why the provider cannot answer.
+    /// `push` receives each complete set; `lost` the reason why the provider cannot answer; `alive`
+    /// (may be empty) is told that it answered; `current` (likewise) returns the set in use.
     SnapshotSink(std::string service, Duration poll_interval,
                  std::function<void(std::vector<Endpoint>)> push,
-                 std::function<void(std::string)> lost)
+                 std::function<void(std::string)> lost, std::function<void()> alive = {},
+                 std::function<std::vector<Endpoint>()> current = {})
         : service_{std::move(service)},
           poll_interval_{poll_interval},
           push_{std::move(push)},
-          lost_{std::move(lost)} {}
+          lost_{std::move(lost)},
+          alive_{std::move(alive)},
+          current_{std::move(current)} {}
 
     /// The service to watch, by its name at the provider.
     [[nodiscard]] const std::string& service() const noexcept { return service_; }
@@ -37,12 +41,26 @@ public:
     void operator()(std::vector<Endpoint> endpoints) const { push_(std::move(endpoints)); }
     /// The provider cannot answer now: the last good set stays in use, the reason is reported.
     void lost(std::string reason) const { lost_(std::move(reason)); }
+    /// The provider answered, news or not. For those that notice an outage late: with it an outage
+    /// counts from the last answer, without it from lost(). Ends nothing that lost() began.
+    void alive() const {
+        if (alive_) {
+            alive_();
+        }
+    }
+    /// The set in use, whoever pushed it; empty before the first one. A watch that follows another
+    /// one of the same service sees what was there.
+    [[nodiscard]] std::vector<Endpoint> current() const {
+        return current_ ? current_() : std::vector<Endpoint>{};
+    }
 
 private:
     std::string service_;
     Duration poll_interval_;
     std::function<void(std::vector<Endpoint>)> push_;
     std::function<void(std::string)> lost_;
+    std::function<void()> alive_;
+    std::function<std::vector<Endpoint>()> current_;
 };
 
 /// A source of endpoints. Derive from it, then FailoverManager::register_provider(name, it).

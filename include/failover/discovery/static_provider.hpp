@@ -69,6 +69,7 @@ public:
 
     /// Pushes the set now and at each change from now on.
     void attach(const std::string& service, SnapshotSink sink) {
+        const std::lock_guard in_order{push_mutex_};
         std::vector<Endpoint> first;
         {
             const std::lock_guard lock{mutex_};
@@ -126,6 +127,7 @@ private:
 
     template <class Change>
     void update(const std::string& service, Change change) {
+        const std::lock_guard in_order{push_mutex_};
         std::optional<SnapshotSink> sink;
         std::vector<Endpoint> now;
         {
@@ -140,6 +142,9 @@ private:
         }
     }
 
+    /// Held while a set is made and pushed: of two changes the later set arrives last. Before
+    /// mutex_.
+    std::mutex push_mutex_;
     std::mutex mutex_;
     std::map<std::string, Service> services_;
 };

@@ -22,14 +22,22 @@ public:
         }
         problem_.clear();
         known_ = true;
+        if (answered_) {
+            answered_ = now;
+        }
         return outage;
     }
 
-    /// The provider said it cannot answer. True when that is news.
+    /// The provider answered. One that never calls this says nothing while all is well, and its
+    /// outages count from when it tells of them.
+    void on_alive(TimePoint now) { answered_ = now; }
+
+    /// The provider cannot answer, since its last answer: it takes a while to notice. True when
+    /// that is news.
     bool on_lost(std::string reason, TimePoint now) {
         const bool news = problem_.empty();
         if (news) {
-            lost_since_ = now;
+            lost_since_ = answered_.value_or(now);
         }
         problem_ = reason.empty() ? "no reason given" : std::move(reason);
         return news;
@@ -48,6 +56,7 @@ private:
     bool known_ = false;
     std::string problem_;
     TimePoint lost_since_{};
+    std::optional<TimePoint> answered_;
 };
 
 } // namespace failover

@@ -142,6 +142,8 @@ public:
     /// Those that cannot be called as they say are left out, with an event.
     void set_endpoints(std::vector<Endpoint> endpoints);
     void discovery_lost(std::string reason);
+    /// The provider answered; SnapshotSink::alive().
+    void discovery_alive();
 
     // From operators and the manager. False: no such endpoint.
 

@@ -159,6 +159,8 @@ inline void check_service(const ServiceConfig& service, const Checker& at) {
         at.require(!service.static_list.endpoints.empty() || !service.static_list.file.empty(),
                    "endpoints", "lists no endpoint");
     }
+    at.require(service.kind != ProviderKind::static_list || !service.registration.enabled,
+               "register", "a static list has nobody to register at");
     if (service.kind == ProviderKind::consul) {
         at.range(service.consul.wait, "wait", std::chrono::seconds{1}, ten_minutes);
         at.require(!service.consul.addresses.empty(), "address", "names no agent");

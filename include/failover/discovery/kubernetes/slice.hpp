@@ -10,6 +10,9 @@
 
 namespace failover::discovery {
 
+/// Where a slice written by this library holds the id of its endpoint.
+inline constexpr const char* endpoint_id_annotation = "failover/endpoint-id";
+
 /// One port of a slice.
 struct SlicePort {
     /// Name in the service; empty for the only port of one that names none.
@@ -50,6 +53,8 @@ struct Slice {
     std::string address_type{};
     std::vector<SliceEndpoint> endpoints{};
     std::vector<SlicePort> ports{};
+    /// The id under which a process announced the only endpoint here; empty in any other slice.
+    std::string registered_id{};
     bool operator==(const Slice&) const = default;
 };
 

@@ -210,6 +210,11 @@ inline void Upstream::discovery_lost(std::string reason) {
     schedule_work();
 }
 
+inline void Upstream::discovery_alive() {
+    const std::lock_guard lock{mutex_};
+    discovery_.on_alive(Clock::now());
+}
+
 inline std::string Upstream::discovery_problem() const {
     const std::lock_guard lock{mutex_};
     return discovery_.problem();

@@ -129,9 +129,13 @@ inline std::vector<SliceCandidate> candidates(const SliceMap& slices,
                 ++merged.without_port;
                 continue;
             }
+            Endpoint endpoint = as_endpoint(entry, std::move(*address), *port);
+            if (!slice.registered_id.empty() && slice.endpoints.size() == 1) {
+                endpoint.id = slice.registered_id; // as whoever registered it calls it
+            }
             all.push_back({.entry = &entry,
                            .ipv6 = slice.address_type == "IPv6",
-                           .endpoint = as_endpoint(entry, std::move(*address), *port)});
+                           .endpoint = std::move(endpoint)});
         }
     }
     merged.port_names.assign(names.begin(), names.end());
