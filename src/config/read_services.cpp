@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "parts.hpp"
 #include <failover/base/attempt_log.hpp>
+#include <failover/config/consul_address.hpp>
 #include <failover/config/url.hpp>
 
 #include <algorithm>
@@ -132,25 +133,9 @@ void read_endpoints(YamlReader& reader, LoadState& state, std::vector<Endpoint>&
 
 namespace {
 
-/// "host", "host:port" or a URL as "host:port"; a URL's scheme goes to `scheme`. None: it is no
-/// address.
-std::optional<std::string> agent_address(const std::string& text, std::string& scheme) {
-    const bool full = text.find("://") != std::string::npos;
-    std::optional<Url> url = parse_url(full ? text : "http://" + text);
-    if (!url || url->path != "/") {
-        return std::nullopt;
-    }
-    // The agent's own default, where the text names no port.
-    const std::size_t host = full ? text.find("://") + 3 : 0;
-    const std::size_t bracket = text.find(']', host);
-    const std::size_t from = bracket == std::string::npos ? host : bracket;
-    const bool has_port = text.find(':', from) != std::string::npos;
-    if (full) {
-        scheme = url->scheme;
-    }
-    const bool v6 = url->host.find(':') != std::string::npos;
-    return (v6 ? '[' + url->host + ']' : url->host) + ':' +
-           std::to_string(has_port ? url->port : 8500);
+std::string host_and_port(const Url& url) {
+    const bool v6 = url.host.find(':') != std::string::npos;
+    return (v6 ? '[' + url.host + ']' : url.host) + ':' + std::to_string(url.port);
 }
 
 void read_agents(YamlReader& reader, LoadState& state, ConsulOptions& consul) {
@@ -163,15 +148,14 @@ void read_agents(YamlReader& reader, LoadState& state, ConsulOptions& consul) {
         state.complain(reader.raw(key), reader.path_of(key), "allowed either address or addresses");
     }
     if (found.empty()) {
-        return;
+        found.emplace_back("localhost");
     }
     consul.addresses.clear();
     std::set<std::string> schemes;
     for (const std::string& text : found) {
-        std::string scheme = consul.scheme;
-        if (const std::optional<std::string> address = agent_address(text, scheme)) {
-            consul.addresses.push_back(*address);
-            schemes.insert(scheme);
+        if (const std::optional<Url> agent = parse_consul_address(text, consul.scheme)) {
+            consul.addresses.push_back(host_and_port(*agent));
+            schemes.insert(agent->scheme);
         } else {
             state.complain(reader.raw(key), reader.path_of(key),
                            shown(text) + ", allowed \"host:port\" or http[s]://host[:port]");
@@ -195,6 +179,7 @@ void read_consul(YamlReader& reader, LoadState& state, ConsulOptions& consul) {
     reader.flag("passing_only", consul.passing_only);
     reader.flag("stale", consul.stale);
     reader.time("wait", consul.wait);
+    read_tls(reader.section("agent_tls"), reader.path_of("agent_tls"), state, consul.tls);
 }
 
 void read_kubernetes(YamlReader& reader, KubernetesOptions& kubernetes) {

@@ -3,7 +3,7 @@
 
 #include "../http/tls_context.hpp"
 #include <failover/base/error.hpp>
-#include <failover/config/url.hpp>
+#include <failover/config/consul_address.hpp>
 #include <failover/discovery/consul/service_query.hpp>
 
 #include <algorithm>
@@ -13,18 +13,8 @@
 namespace failover::discovery {
 namespace {
 
-constexpr std::uint16_t default_port = 8500;
-
 ControlServer parse_agent(const std::string& text, const ServiceConfig& config) {
-    std::optional<Url> url = parse_url(text);
-    if (!url) {
-        Url plain;
-        plain.scheme = config.consul.scheme;
-        plain.port = default_port;
-        if (failover::detail::parse_authority(text, plain)) {
-            url = plain;
-        }
-    }
+    const std::optional<Url> url = parse_consul_address(text, config.consul.scheme);
     if (!url) {
         throw Error{
             Failure{.code = make_error_code(Errc::bad_config),
@@ -59,7 +49,7 @@ ConsulAgents::ConsulAgents(const ServiceConfig& config, std::shared_ptr<Resolver
     const bool secure = std::any_of(client_.servers.begin(), client_.servers.end(),
                                     [](const ControlServer& one) { return one.scheme == "https"; });
     if (secure && tls == nullptr) {
-        tls = http::make_tls_context(options_.tls, config.path + ".tls");
+        tls = http::make_tls_context(options_.tls, failover::detail::service_path(config) + ".agent_tls");
     }
     client_.tls = std::move(tls);
     client_.server_name = options_.tls.server_name;

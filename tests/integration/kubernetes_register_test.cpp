@@ -29,7 +29,8 @@ protected:
                "contexts: [{name: a, context: {cluster: c, user: u, namespace: shop}}]\n"
                "clusters: [{name: c, cluster: {server: \"http://127.0.0.1:"
             << server_.port() << "\"}}]\nusers: [{name: u, user: {token: secret}}]\n";
-        return "service: {name: " + name_ + ", port: 8080, zone: zone-a}\n"
+        return "service: {name: " + name_ +
+               ", port: 8080, zone: zone-a}\n"
                "logging: {providers: {console: {level: \"off\"}}}\n"
                "failover: {providers: {kubernetes: {enabled: true, service_name: db, "
                "health_check: {type: none}, config_path: \"" +

@@ -75,17 +75,27 @@ public:
         nodes_.at(node).promote();
         upstreams_.at(node).reset();
     }
-    /// How much of the log a standby has, in bytes. It has got all it will once its primary has
-    /// ended.
+    /// A standby gets nothing more from the one it follows, until follow().
+    void hold(std::size_t standby) {
+        PostgresServer& server = nodes_.at(standby);
+        server.follow_nobody();
+        server.reload();
+        if (!wait_until([&] { return server.sql("select from pg_stat_wal_receiver").empty(); })) {
+            throw std::runtime_error{server.name() + " goes on: " + read_file(server.log())};
+        }
+    }
+    /// How much of the log a standby has, in bytes.
     [[nodiscard]] std::uint64_t received(std::size_t standby) const {
         const Rows rows =
             sql(standby,
                 "select greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) - '0/0'");
         return std::stoull(rows.at(0).at(0));
     }
-    /// The one to promote when the primary of both is gone: it has whatever was acknowledged, and
-    /// the other one can follow it.
-    [[nodiscard]] std::size_t ahead(std::size_t one, std::size_t other) const {
+    /// The one of two standbys to promote: it has whatever was acknowledged, and the other one can
+    /// follow it. Both are held, since a primary that lives writes something now and then.
+    [[nodiscard]] std::size_t ahead(std::size_t one, std::size_t other) {
+        hold(one);
+        hold(other);
         return received(other) > received(one) ? other : one;
     }
     /// Points a running standby to another primary, and waits until it streams from there.

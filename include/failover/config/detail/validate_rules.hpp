@@ -139,11 +139,26 @@ inline bool is_host_port(std::string_view text, bool any_host) {
     return parse_authority(text, url) && url.port != 0;
 }
 
+inline void check_tls(const TlsOptions& tls, const Checker& at) {
+    at.require(tls.cert_file.empty() == tls.key_file.empty(), "",
+               "cert_file and key_file go together");
+}
+
+inline void check_consul(const ConsulOptions& consul, const Checker& at) {
+    at.range(consul.wait, "wait", std::chrono::seconds{1}, ten_minutes);
+    at.require(!consul.addresses.empty(), "address", "names no agent");
+    at.require(consul.scheme == "http" || consul.scheme == "https", "scheme",
+               "allowed http, https");
+    check_tls(consul.tls, at.below("agent_tls"));
+    at.require(consul.scheme != "http" || consul.tls == TlsOptions{}, "agent_tls",
+               "has no effect with scheme http; allowed with scheme https, or agents named by "
+               "https URLs");
+}
+
 inline void check_service(const ServiceConfig& service, const Checker& at) {
     check_health_check(service.health_check, at.below("health_check"));
     check_failover(service.failover, at.below("failover"));
-    at.require(service.tls.cert_file.empty() == service.tls.key_file.empty(), "tls",
-               "cert_file and key_file go together");
+    check_tls(service.tls, at.below("tls"));
     at.require(service.kind != ProviderKind::custom || !service.provider_name.empty(), "provider",
                "names no provider");
     std::set<std::string> ids;
@@ -162,10 +177,7 @@ inline void check_service(const ServiceConfig& service, const Checker& at) {
     at.require(service.kind != ProviderKind::static_list || !service.registration.enabled,
                "register", "a static list has nobody to register at");
     if (service.kind == ProviderKind::consul) {
-        at.range(service.consul.wait, "wait", std::chrono::seconds{1}, ten_minutes);
-        at.require(!service.consul.addresses.empty(), "address", "names no agent");
-        at.require(service.consul.scheme == "http" || service.consul.scheme == "https", "scheme",
-                   "allowed http, https");
+        check_consul(service.consul, at);
     }
 }
 
