@@ -59,8 +59,9 @@ struct ManagerOptions {
 /// Runs on    its own `runtime.threads` threads, or the executor it was given. Event and alert
 ///            handlers run there and must not block.
 /// Blocks     the constructors read files and open the admin port. register_endpoint() and
-///            deregister_endpoint() block until the provider answered. stop() blocks up to the
-///            drain timeout, except on the manager's own executor.
+///            deregister_endpoint() block until the provider answered. stop() blocks up to 2 s
+///            while it takes back what `register:` announced, and up to the drain timeout, except
+///            on the manager's own executor.
 /// Lifetime   clients, responses and subscriptions may outlive it. A given executor must outlive it;
 ///            a strand must outlive the clients, databases and caches made with it, too.
 ///            It may be destroyed in one of its own handlers: its threads then end by themselves

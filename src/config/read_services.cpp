@@ -18,7 +18,7 @@ constexpr std::array<std::pair<std::string_view, ProviderKind>, 3> provider_kind
     {"static", ProviderKind::static_list},
 }};
 
-constexpr std::array<Choice<IpFamily>, 2> ip_families{{
+constexpr std::array<YamlReader::Choice<IpFamily>, 2> ip_families{{
     {"ipv4", IpFamily::ipv4},
     {"ipv6", IpFamily::ipv6},
 }};

@@ -4,6 +4,7 @@
 #include "../http/tls_context.hpp"
 #include <failover/base/error.hpp>
 #include <failover/config/consul_address.hpp>
+#include <failover/config/validate.hpp>
 #include <failover/discovery/consul/service_query.hpp>
 
 #include <algorithm>

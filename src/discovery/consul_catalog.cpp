@@ -3,6 +3,7 @@
 
 #include "json_check.hpp"
 #include <failover/base/attempt_log.hpp>
+#include <failover/discovery/consul/instance_ids.hpp>
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -12,7 +13,6 @@
 #include <cstdint>
 #include <limits>
 #include <map>
-#include <numeric>
 #include <utility>
 
 namespace failover::discovery {
@@ -83,35 +83,6 @@ Endpoint to_endpoint(ConsulEntry& entry) {
     return endpoint;
 }
 
-/// Service ids are unique on one node only. The same instance registered through two agents, as
-/// happens when the first one was away, is one endpoint.
-void make_ids_unique(std::vector<Endpoint>& endpoints, const std::vector<std::string>& nodes) {
-    std::vector<std::size_t> by_id(endpoints.size());
-    std::iota(by_id.begin(), by_id.end(), std::size_t{0});
-    std::stable_sort(by_id.begin(), by_id.end(), [&](std::size_t a, std::size_t b) {
-        return endpoints[a].id < endpoints[b].id;
-    });
-    std::vector<bool> twice(endpoints.size(), false);
-    for (auto first = by_id.begin(); first != by_id.end();) {
-        const std::string id = endpoints[*first].id;
-        const auto end = std::find_if(first + 1, by_id.end(),
-                                      [&](std::size_t i) { return endpoints[i].id != id; });
-        if (end - first > 1) {
-            for (auto one = first + 1; one != end; ++one) {
-                twice[*one] = host_port(endpoints[*one]) == host_port(endpoints[*first]);
-            }
-            const auto different =
-                std::count_if(first, end, [&](std::size_t i) { return !twice[i]; });
-            for (auto one = first; one != end && different > 1; ++one) {
-                endpoints[*one].id += '@' + nodes[*one];
-            }
-        }
-        first = end;
-    }
-    std::size_t i = 0;
-    std::erase_if(endpoints, [&](const Endpoint&) { return twice[i++]; });
-}
-
 } // namespace
 
 CatalogReader::CatalogReader(std::string_view json, std::vector<std::string> tags)
@@ -146,7 +117,7 @@ void CatalogReader::take(ConsulEntry& entry) {
         reading_.left_out.push_back("instance " + std::to_string(position_) + id + ": " + *problem);
         return;
     }
-    nodes_.push_back(entry.node);
+    reading_.nodes.push_back(entry.node);
     reading_.endpoints.push_back(to_endpoint(entry));
     Endpoint& endpoint = reading_.endpoints.back();
     if (endpoint.id.empty()) {
@@ -156,7 +127,6 @@ void CatalogReader::take(ConsulEntry& entry) {
 
 CatalogReading CatalogReader::finish() {
     if (!broken_ && !list_.malformed()) {
-        make_ids_unique(reading_.endpoints, nodes_);
         return std::move(reading_);
     }
     const JsonCheck check{json_};
@@ -174,7 +144,9 @@ CatalogReading CatalogReader::finish() {
 CatalogReading read_health_service(std::string_view json, const std::vector<std::string>& tags) {
     CatalogReader reader{json, tags};
     reader.read_some(std::numeric_limits<std::size_t>::max());
-    return reader.finish();
+    CatalogReading reading = reader.finish();
+    InstanceIds{}.assign(reading.endpoints, reading.nodes, false);
+    return reading;
 }
 
 asio::awaitable<CatalogReading> read_health_service_in_turns(std::string_view json,

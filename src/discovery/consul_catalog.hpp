@@ -18,8 +18,10 @@ namespace asio = boost::asio;
 
 /// What an answer of GET /v1/health/service says.
 struct CatalogReading {
-    /// In Consul's order. Ids are unique: an id that several nodes use becomes "id@node".
+    /// In Consul's order and with its ids, which several nodes may use: see InstanceIds.
     std::vector<Endpoint> endpoints{};
+    /// Of each endpoint, the node.
+    std::vector<std::string> nodes{};
     /// One sentence for each instance that cannot be called as it is listed.
     std::vector<std::string> left_out{};
     /// Why the whole answer is unusable, and where; empty: it is usable.
@@ -54,14 +56,13 @@ private:
     bool broken_ = false; // an element is not JSON
     std::size_t position_ = 0;
     CatalogReading reading_;
-    std::vector<std::string> nodes_; // of reading_.endpoints
 };
 
-/// The whole text at once.
+/// The whole text at once, with unique ids.
 [[nodiscard]] CatalogReading read_health_service(std::string_view json,
                                                  const std::vector<std::string>& tags = {});
 
-/// The same, but a long list leaves the thread to others every few milliseconds. The owner of
+/// The whole text with Consul's ids, but a long list leaves the thread to others every few milliseconds. The owner of
 /// `json` outlives the coroutine.
 asio::awaitable<CatalogReading> read_health_service_in_turns(std::string_view json,
                                                              std::vector<std::string> tags);

@@ -71,6 +71,7 @@ std::shared_ptr<const http::ConnectPlan> ControlClient::plan_for(
     auto plan = std::make_shared<http::ConnectPlan>();
     plan->address = server.address;
     plan->port = server.port;
+    plan->idle_timeout = options_.idle_timeout;
     if (server.scheme == "https") {
         plan->tls = options_.tls;
         plan->server_name = options_.server_name.empty() ? server.address : options_.server_name;

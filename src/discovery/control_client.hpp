@@ -66,6 +66,9 @@ public:
         bool verify = true;
         /// Longest time to connect to one server, TLS included.
         Duration connect_timeout = std::chrono::seconds{5};
+        /// Longest time for which a kept connection is used again. Default 4 s: servers close idle
+        /// ones after 5 s.
+        Duration idle_timeout = std::chrono::seconds{4};
         /// Largest response, bytes. A larger one is an error. Does not bound what a sink gets.
         std::size_t max_response_bytes = std::size_t{32} << 20U;
     };

@@ -63,6 +63,13 @@ std::string FailoverManager::Impl::keep_fixed(Config& config) const {
     keep_part("monitoring", config.monitoring, config_.monitoring);
     keep(config.admin.token.reveal() == config_.admin.token.reveal(), "admin", config.admin,
          config_.admin);
+    const std::lock_guard lock{mutex_};
+    if (attachments_.contains("database")) {
+        keep_part("database", config.database, config_.database);
+    }
+    if (attachments_.contains("cache")) {
+        keep_part("cache", config.cache, config_.cache);
+    }
     return changed;
 }
 

@@ -23,6 +23,7 @@ struct CacheNodeConfig {
     std::uint32_t pool_size = 10;
     /// Dotted path in the file, for messages. Default empty: made from the position.
     std::string path{};
+    bool operator==(const CacheNodeConfig&) const = default;
 };
 
 /// `cache.providers.redis`.
@@ -80,6 +81,7 @@ struct CacheConfig {
     CacheLoadOptions load{};
     CacheTlsOptions tls{};
     std::vector<UnsetVariable> unset{};
+    bool operator==(const CacheConfig&) const = default;
 };
 
 } // namespace failover

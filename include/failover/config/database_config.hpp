@@ -27,6 +27,7 @@ struct DatabaseNodeConfig {
     std::string zone{};
     /// Dotted path in the file, for messages. Default empty: made from the position.
     std::string path{};
+    bool operator==(const DatabaseNodeConfig&) const = default;
 };
 
 /// `database.providers.postgresql`.
@@ -53,6 +54,7 @@ struct DatabaseConfig {
     DatabaseMonitorOptions monitor{};
     DatabasePoolOptions pool{};
     std::vector<UnsetVariable> unset{};
+    bool operator==(const DatabaseConfig&) const = default;
 };
 
 } // namespace failover

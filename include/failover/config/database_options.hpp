@@ -32,6 +32,7 @@ struct DatabaseReadOptions {
     /// planned. Range 0 to 10000. Default 5. 0: no statement is ever prepared.
     std::uint32_t prepare_after = 5;
     HedgeOptions hedge{};
+    bool operator==(const DatabaseReadOptions&) const = default;
 };
 
 /// `failover.writes` of a database: who may be written, and what is proven of it.
@@ -51,6 +52,7 @@ struct DatabaseWriteOptions {
     /// Remembers the newest timeline through restarts, so that a stale primary is not trusted.
     /// Default empty: not remembered.
     std::string epoch_file{};
+    bool operator==(const DatabaseWriteOptions&) const = default;
 };
 
 /// `failover.buffer` of a database: writes that wait while there is no primary.
@@ -64,6 +66,7 @@ struct WriteBufferOptions {
     Duration min_gap = std::chrono::seconds{60};
     /// Waiting writes that go on at once when a primary is found. Range >= 1. Default 4.
     std::uint32_t drain = 4;
+    bool operator==(const WriteBufferOptions&) const = default;
 };
 
 /// `failover.monitor` of a database: how nodes are watched.
@@ -74,6 +77,7 @@ struct DatabaseMonitorOptions {
     Duration panic_interval = std::chrono::milliseconds{50};
     /// Longest wait for an answer. Range 10 ms to 60 s. Default 1 s; less while something is wrong.
     Duration timeout = std::chrono::seconds{1};
+    bool operator==(const DatabaseMonitorOptions&) const = default;
 };
 
 /// `failover.pool` of a database: connections, beside a node's own limits.
@@ -94,6 +98,7 @@ struct DatabasePoolOptions {
     Duration idle_timeout = std::chrono::minutes{10};
     /// Threads for async verbs. Range 1 to 1024. Default 16.
     std::uint32_t workers = 16;
+    bool operator==(const DatabasePoolOptions&) const = default;
 };
 
 } // namespace failover

@@ -76,6 +76,7 @@ struct HedgeOptions {
     std::optional<Duration> after{};
     /// Hedges per call started. Range [0, 1]. Default 0.05.
     double max_ratio = 0.05;
+    bool operator==(const HedgeOptions&) const = default;
 };
 
 /// Ejection of endpoints by live traffic.

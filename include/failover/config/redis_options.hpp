@@ -65,6 +65,7 @@ struct CacheRejoinOptions {
     CacheFlush flush = CacheFlush::flushdb;
     /// true: by itself. false: only by failback(). Default true.
     bool automatic = true;
+    bool operator==(const CacheRejoinOptions&) const = default;
 };
 
 /// `failover.health` of a cache: how nodes are watched.
@@ -77,6 +78,7 @@ struct CacheHealthOptions {
     std::uint32_t ping_misses = 2;
     /// Calls failed in a row before a node is down. Range 1 to 1000. Default 3.
     std::uint32_t errors = 3;
+    bool operator==(const CacheHealthOptions&) const = default;
 };
 
 /// `failover.load` of a cache: get_or_load().
@@ -91,6 +93,7 @@ struct CacheLoadOptions {
     /// Loaders that run at the same time in this process while no cache node is usable. Range >= 1.
     /// Default 32.
     std::uint32_t max_concurrent = 32;
+    bool operator==(const CacheLoadOptions&) const = default;
 };
 
 /// TLS to the nodes: for rediss:// URLs.
@@ -103,6 +106,7 @@ struct CacheTlsOptions {
     std::string key_file{};
     /// Name for SNI. Default empty: the node's host.
     std::string server_name{};
+    bool operator==(const CacheTlsOptions&) const = default;
 };
 
 } // namespace failover

@@ -31,6 +31,7 @@ struct UnsetVariable {
     std::string key{};
     /// Line of that value; 0 when unknown.
     int line = 0;
+    bool operator==(const UnsetVariable&) const = default;
 };
 
 /// `tls`: how https endpoints are verified.
@@ -65,7 +66,8 @@ struct RegisterOptions {
 
 /// `consul`: the agent.
 struct ConsulOptions {
-    /// Agent addresses "host:port", tried in turn. Default "localhost:8500".
+    /// Agent addresses "host[:port]" or "http[s]://host[:port]", tried in turn. A port that is left
+    /// out is 8500, with https 8501. Default "localhost:8500".
     std::vector<std::string> addresses{"localhost:8500"};
     /// ACL token, sent as a header. Default empty: none.
     Secret token{};
@@ -85,6 +87,8 @@ struct ConsulOptions {
     Duration wait = std::chrono::seconds{60};
     /// "http" or "https" to the agent. Default "http".
     std::string scheme = "http";
+    /// `agent_tls`: how https agents are verified, and the certificate shown to them. An error with
+    /// `scheme` http. Default: the system's CAs, no certificate.
     TlsOptions tls{};
     bool operator==(const ConsulOptions&) const = default;
 };

@@ -309,5 +309,11 @@ TEST(DurationText, of_any_length_is_read_without_overflow) {
     EXPECT_GT(format_duration(Duration::min()).size(), 1U);
 }
 
+TEST(ConfigServices, a_static_list_has_nobody_to_register_at) {
+    const std::string text = text_of(service("      register: {enabled: true}\n"));
+    EXPECT_TRUE(has(text, "failover.services.a.register")) << text;
+    EXPECT_TRUE(has(text, "nobody to register at")) << text;
+}
+
 } // namespace load_rules_test
 } // namespace failover

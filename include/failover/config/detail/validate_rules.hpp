@@ -150,9 +150,12 @@ inline void check_consul(const ConsulOptions& consul, const Checker& at) {
     at.require(consul.scheme == "http" || consul.scheme == "https", "scheme",
                "allowed http, https");
     check_tls(consul.tls, at.below("agent_tls"));
-    at.require(consul.scheme != "http" || consul.tls == TlsOptions{}, "agent_tls",
-               "has no effect with scheme http; allowed with scheme https, or agents named by "
-               "https URLs");
+    bool https = consul.scheme == "https";
+    for (const std::string& address : consul.addresses) {
+        https = https || address.starts_with("https://");
+    }
+    at.require(https || consul.tls == TlsOptions{}, "agent_tls",
+               "has no effect with scheme http; set scheme: https, or name the agents by https URLs");
 }
 
 inline void check_service(const ServiceConfig& service, const Checker& at) {

@@ -16,10 +16,18 @@ namespace failover::discovery {
 /// `stale` reads for ever, with status 200.
 inline constexpr Duration longest_staleness = std::chrono::seconds{30};
 
-/// Why an answer with status 200 is not the truth; empty: nothing speaks against it.
-[[nodiscard]] inline std::string doubt_of(const Response& response) {
-    if (response.header("X-Consul-Results-Filtered-By-ACLs") == "true") {
-        return "the token may not read all instances (it needs service:read and node:read)";
+/// Did Consul leave out of the answer what the token may not read?
+[[nodiscard]] inline bool filtered_by_acls(const Response& response) {
+    return response.header("X-Consul-Results-Filtered-By-ACLs") == "true";
+}
+
+inline constexpr std::string_view acl_rights = "(it needs service:read and node:read)";
+
+/// Why an answer with status 200 is not the truth; empty: nothing speaks against it. `lists_any`:
+/// it lists an instance that can be used. What a token may read of a list is better than no list.
+[[nodiscard]] inline std::string doubt_of(const Response& response, bool lists_any) {
+    if (!lists_any && filtered_by_acls(response)) {
+        return "the token may not read the instances " + std::string{acl_rights};
     }
     const std::string_view contact = response.header("X-Consul-LastContact").value_or("0");
     std::uint64_t behind = 0;

@@ -40,8 +40,10 @@ struct RemovalGuardOptions {
 ///
 /// - Some leave a list that is not empty, in normal operation: believed at once.
 /// - All leave at once: kept until `hold` has passed and the list has been read again.
-/// - Any leave across an outage, another agent or a lost state: kept for `hold_after_loss`.
-/// - Who comes back meanwhile replaces what was kept of it; new ones are taken at once.
+/// - Any leave across an outage or a lost state: kept for `hold_after_loss`, once. However often
+///   the server is lost again meanwhile, whoever does not come back is gone after that.
+/// - Who comes back meanwhile replaces what was kept of it, under another id too; new ones are
+///   taken at once.
 ///
 /// Threads    Distinct objects: safe. Shared object: unsafe.
 class RemovalGuard {
@@ -53,53 +55,109 @@ public:
 
     /// The set to use after a good answer listed `listed`.
     [[nodiscard]] std::vector<Endpoint> on_answer(std::vector<Endpoint> listed, TimePoint now) {
-        const std::size_t missing = missing_from(listed);
-        const bool loss = std::exchange(loss_, false);
-        if (missing == 0) {
-            until_.reset();
-        } else if (loss) {
-            until_ = now + options_.hold_after_loss; // again: it may have restarted once more
-        } else if (!until_ && listed.empty()) {
-            until_ = now + options_.hold;
-        } else if (until_ && now >= *until_) {
-            until_.reset();
-        }
-        kept_ = until_ ? missing : 0;
-        believed_ = until_ ? merge(std::move(listed)) : std::move(listed);
+        hold_missing(listed, now, std::exchange(loss_, false));
+        believed_ = holds_.empty() ? std::move(listed) : merge(std::move(listed));
         return believed_;
     }
 
     /// Endpoints of the set that are kept although they are not listed.
-    [[nodiscard]] std::size_t kept() const noexcept { return kept_; }
+    [[nodiscard]] std::size_t kept() const noexcept { return holds_.size(); }
 
     /// Until when the list must have been read again to be believed; none: nothing is in doubt.
-    [[nodiscard]] std::optional<TimePoint> until() const noexcept { return until_; }
+    [[nodiscard]] std::optional<TimePoint> until() const noexcept {
+        std::optional<TimePoint> first;
+        for (const auto& [id, hold] : holds_) {
+            first = first ? std::min(*first, hold.until) : hold.until;
+        }
+        return first;
+    }
+
+    /// May an endpoint that the next list does not name be kept?
+    [[nodiscard]] bool doubts() const noexcept { return loss_ || !holds_.empty(); }
 
 private:
-    /// How many of the set `listed` does not name.
-    [[nodiscard]] std::size_t missing_from(const std::vector<Endpoint>& listed) const {
+    struct Hold {
+        TimePoint until{};
+        bool after_loss = false;
+    };
+    using Holds = std::unordered_map<std::string, Hold>;
+
+    /// Decides of each of the set that is not in `listed` whether, and until when, it is kept.
+    void hold_missing(const std::vector<Endpoint>& listed, TimePoint now, bool loss) {
+        Holds before = std::exchange(holds_, {});
+        const Hold fresh = hold_of_fresh(listed.empty(), now, loss, before);
+        for (std::string& id : missing_from(listed)) {
+            const auto held = before.find(id);
+            Hold hold = held == before.end() ? fresh : held->second;
+            if (loss && !hold.after_loss) { // only the first loss adds to what is held already
+                hold = {now + options_.hold_after_loss, true};
+            }
+            if (now < hold.until) {
+                holds_.emplace(std::move(id), hold);
+            }
+        }
+    }
+
+    /// For those that were listed until now. What vanishes while others are held is as doubtful.
+    [[nodiscard]] Hold hold_of_fresh(bool empty, TimePoint now, bool loss,
+                                     const Holds& before) const {
+        if (loss) {
+            return {now + options_.hold_after_loss, true};
+        }
+        if (empty) {
+            return {now + options_.hold, false};
+        }
+        Hold last;
+        for (const auto& [id, hold] : before) {
+            last = hold.until > last.until ? hold : last;
+        }
+        return last;
+    }
+
+    /// Ids of the set that `listed` names neither by id nor by where they are.
+    [[nodiscard]] std::vector<std::string> missing_from(const std::vector<Endpoint>& listed) const {
         std::unordered_set<std::string_view> ids;
         for (const Endpoint& one : listed) {
             ids.insert(one.id);
         }
-        return static_cast<std::size_t>(
-            std::count_if(believed_.begin(), believed_.end(),
-                          [&](const Endpoint& one) { return !ids.contains(one.id); }));
+        std::vector<std::string> missing;
+        std::unordered_set<std::string> places;
+        for (const Endpoint& one : believed_) {
+            if (ids.contains(one.id)) {
+                continue;
+            }
+            if (places.empty()) { // most lists miss nobody
+                for (const Endpoint& other : listed) {
+                    places.insert(host_port(other));
+                }
+            }
+            if (!places.contains(host_port(one))) {
+                missing.push_back(one.id);
+            }
+        }
+        return missing;
     }
 
     /// In the order of `believed_`, so that the first one of a list stays the first; then the new.
     [[nodiscard]] std::vector<Endpoint> merge(std::vector<Endpoint> listed) {
-        std::unordered_map<std::string, std::size_t> place;
-        for (std::size_t i = 0; i < believed_.size(); ++i) {
-            place.emplace(believed_[i].id, i);
+        std::unordered_map<std::string_view, std::size_t> place;
+        for (std::size_t i = 0; i < listed.size(); ++i) {
+            place.emplace(listed[i].id, i);
         }
-        std::vector<Endpoint> both = std::move(believed_);
-        for (Endpoint& one : listed) {
+        std::vector<bool> taken(listed.size(), false);
+        std::vector<Endpoint> both;
+        for (Endpoint& one : believed_) {
             const auto found = place.find(one.id);
-            if (found != place.end()) {
-                both[found->second] = std::move(one);
-            } else {
+            if (found != place.end() && !taken[found->second]) {
+                taken[found->second] = true;
+                both.push_back(listed[found->second]);
+            } else if (holds_.contains(one.id)) {
                 both.push_back(std::move(one));
+            }
+        }
+        for (std::size_t i = 0; i < listed.size(); ++i) {
+            if (!taken[i]) {
+                both.push_back(std::move(listed[i]));
             }
         }
         return both;
@@ -107,8 +165,7 @@ private:
 
     RemovalGuardOptions options_;
     std::vector<Endpoint> believed_;
-    std::optional<TimePoint> until_;
-    std::size_t kept_ = 0;
+    Holds holds_; // by id
     bool loss_ = false;
 };
 
