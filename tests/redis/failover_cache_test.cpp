@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "support/cache_rig.hpp"
+#include "support/events.hpp"
 #include "support/redis_probe.hpp"
 #include "support/redis_server.hpp"
 #include "support/wait_until.hpp"
@@ -420,6 +421,21 @@ TEST(FailoverCache, calls_after_stop_and_calls_that_would_deadlock_fail_at_once)
     redis.manager->stop();
     EXPECT_EQ(redis.cache->try_get("k").error(), Errc::not_running);
     EXPECT_EQ(redis.cache->try_set("k", "v").error(), Errc::not_running);
+}
+
+TEST(FailoverCache, a_reload_says_that_only_a_new_manager_changes_it) {
+    Pair redis;
+    const EventLog events{*redis.manager};
+    redis.manager->reload(cache_config({redis.first.url(), redis.second.url()}, quick));
+    redis.manager->reload(cache_config({redis.first.url()}, quick));
+    ASSERT_TRUE(wait_until([&] { return events.count(EventKind::config_reloaded) == 2; }));
+    std::vector<std::string> reasons;
+    for (const Event& event : events.all()) {
+        if (event.kind == EventKind::config_reloaded) {
+            reasons.push_back(event.reason);
+        }
+    }
+    EXPECT_EQ(reasons, (std::vector<std::string>{"", "only a restart applies: cache"}));
 }
 
 TEST(FailoverCache, the_gutter_holds_values_for_a_short_time_only) {
