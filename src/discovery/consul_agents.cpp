@@ -7,12 +7,19 @@
 #include <failover/config/validate.hpp>
 #include <failover/discovery/consul/service_query.hpp>
 
+#include <boost/asio/error.hpp>
+
 #include <algorithm>
+#include <chrono>
 #include <optional>
 #include <utility>
 
 namespace failover::discovery {
 namespace {
+
+/// Above the longest pause between two queries that went well, so that an agent which does not
+/// block is asked over one connection all the same.
+constexpr Duration longest_idle = std::chrono::seconds{15};
 
 ControlServer parse_agent(const std::string& text, const ServiceConfig& config) {
     const std::optional<Url> url = parse_consul_address(text, config.consul.scheme);
@@ -50,11 +57,13 @@ ConsulAgents::ConsulAgents(const ServiceConfig& config, std::shared_ptr<Resolver
     const bool secure = std::any_of(client_.servers.begin(), client_.servers.end(),
                                     [](const ControlServer& one) { return one.scheme == "https"; });
     if (secure && tls == nullptr) {
-        tls = http::make_tls_context(options_.tls, failover::detail::service_path(config) + ".agent_tls");
+        tls = http::make_tls_context(options_.tls,
+                                     failover::detail::service_path(config) + ".agent_tls");
     }
     client_.tls = std::move(tls);
     client_.server_name = options_.tls.server_name;
     client_.verify = options_.tls.verify;
+    client_.idle_timeout = longest_idle;
     if (!warn_) {
         warn_ = [](const std::string&) {};
     }
@@ -69,6 +78,25 @@ ControlClient ConsulAgents::connect_to(const std::string& address) const {
     std::erase_if(one.servers,
                   [&](const ControlServer& server) { return name_of(server) != address; });
     return one.servers.empty() ? connect() : ControlClient{std::move(one), resolver_};
+}
+
+ControlClient ConsulAgents::connect_first_to(const std::string& address) const {
+    ControlClient::Options all = client_;
+    const auto first =
+        std::find_if(all.servers.begin(), all.servers.end(),
+                     [&](const ControlServer& server) { return name_of(server) == address; });
+    if (first != all.servers.end()) {
+        std::rotate(all.servers.begin(), first, all.servers.end());
+    }
+    return ControlClient{std::move(all), resolver_};
+}
+
+std::vector<std::string> ConsulAgents::addresses() const {
+    std::vector<std::string> all;
+    for (const ControlServer& server : client_.servers) {
+        all.push_back(name_of(server));
+    }
+    return all;
 }
 
 bool ConsulAgents::authorise(Request& request, ControlReply& reply) {
@@ -122,6 +150,12 @@ asio::awaitable<ControlReply> ConsulAgents::send(ControlClient& client, Request 
         reply = co_await client.send(std::move(request), limit);
     }
     co_return reply;
+}
+
+void throw_if_aborted(const ControlReply& reply) {
+    if (reply.error == asio::error::operation_aborted) {
+        throw boost::system::system_error{reply.error, "consul"};
+    }
 }
 
 std::string problem_of(const ControlReply& reply, const std::string& agent) {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 namespace failover::discovery {
 
@@ -27,6 +28,10 @@ public:
     [[nodiscard]] ControlClient connect() const;
     /// A client of the one that ControlClient::current() called `address`; of all when none is.
     [[nodiscard]] ControlClient connect_to(const std::string& address) const;
+    /// A client of all agents that begins with that one.
+    [[nodiscard]] ControlClient connect_first_to(const std::string& address) const;
+    /// All of them, as ControlClient::current() calls them; at least one.
+    [[nodiscard]] std::vector<std::string> addresses() const;
 
     /// One exchange, with each agent in turn until one answers with another status than 5xx;
     /// `client` says afterwards who that was.
@@ -54,6 +59,9 @@ private:
     std::mutex mutex_;
     std::string token_problem_; // the last one told of
 };
+
+/// Throws operation_aborted when `reply` ended by cancellation.
+void throw_if_aborted(const ControlReply& reply);
 
 /// Why `reply` is not a 200, for people: who, what, and what to look at. Empty: it is one.
 [[nodiscard]] std::string problem_of(const ControlReply& reply, const std::string& agent);

@@ -62,8 +62,8 @@ private:
 [[nodiscard]] CatalogReading read_health_service(std::string_view json,
                                                  const std::vector<std::string>& tags = {});
 
-/// The whole text with Consul's ids, but a long list leaves the thread to others every few milliseconds. The owner of
-/// `json` outlives the coroutine.
+/// The whole text with Consul's ids, but a long list leaves the thread to others every few
+/// milliseconds. The owner of `json` outlives the coroutine.
 asio::awaitable<CatalogReading> read_health_service_in_turns(std::string_view json,
                                                              std::vector<std::string> tags);
 

@@ -5,6 +5,7 @@
 #include "consul_watch.hpp"
 #include <failover/base/error.hpp>
 #include <failover/discovery/consul/answer_doubt.hpp>
+#include <failover/discovery/consul/instance_ids.hpp>
 #include <failover/discovery/consul/service_definition.hpp>
 #include <failover/engine/new_seed.hpp>
 
@@ -18,9 +19,7 @@ namespace {
 /// Throws what an operation on `service` ended with; returns when it was a success.
 void demand(const ControlReply& reply, std::string problem, const std::string& service,
             const std::string& operation) {
-    if (reply.error == asio::error::operation_aborted) {
-        throw boost::system::system_error{reply.error, "consul"};
-    }
+    throw_if_aborted(reply);
     if (problem.empty()) {
         return;
     }
@@ -51,10 +50,12 @@ asio::awaitable<std::vector<Endpoint>> ConsulProvider::get_endpoints(std::string
     demand(reply, problem_of(reply, client.current()), service, "reading its instances");
     CatalogReading reading =
         co_await read_health_service_in_turns(reply.response.body(), agents_->options().tags);
-    std::string doubt = doubt_of(reply.response);
-    doubt = doubt.empty() ? reading.problem : doubt;
+    const std::string doubt = reading.problem.empty()
+                                  ? doubt_of(reply.response, !reading.endpoints.empty())
+                                  : reading.problem;
     demand(reply, doubt.empty() ? "" : client.current() + ": " + doubt, service,
            "reading its instances");
+    InstanceIds{}.assign(reading.endpoints, reading.nodes, false);
     co_return std::move(reading.endpoints);
 }
 
@@ -64,37 +65,48 @@ asio::awaitable<void> ConsulProvider::register_endpoint(std::string service, End
         endpoint.id = host_port(endpoint);
     }
     const std::string id = endpoint.id;
+    ServiceDefinition definition{.name = service,
+                                 .endpoint = std::move(endpoint),
+                                 .check = checks_,
+                                 .any_certificate = any_certificate_};
+    registered_->changing(id);
     Request request;
     request.method = "PUT";
     request.path = agent_path("/v1/agent/service/register", {}, agents_->options());
-    request.body = to_json(ServiceDefinition{.name = service,
-                                             .endpoint = std::move(endpoint),
-                                             .check = checks_,
-                                             .any_certificate = any_certificate_});
+    request.body = to_json(definition);
     const ControlReply reply = co_await agents_->ask(client, std::move(request));
     demand(reply, problem_of(reply, client.current()), service, "registering " + escaped(id));
-    const std::lock_guard lock{mutex_};
-    registered_at_[id] = client.current();
+    registered_->add(std::move(definition), client.current());
 }
 
 asio::awaitable<void> ConsulProvider::deregister_endpoint(std::string service, std::string id) {
-    std::string agent;
-    {
-        const std::lock_guard lock{mutex_};
-        const auto found = registered_at_.find(id);
-        agent = found == registered_at_.end() ? "" : found->second;
+    // Agents know their own instances only, and older ones say 200 to the id of another.
+    std::vector<std::string> where = registered_->withdraw(id);
+    if (where.empty()) {
+        where = agents_->addresses();
     }
-    // Agents know their own instances only, and say 200 to the id of another.
-    ControlClient client = agent.empty() ? agents_->connect() : agents_->connect_to(agent);
-    Request request;
-    request.method = "PUT";
-    request.path = agent_path("/v1/agent/service/deregister/", id, agents_->options());
-    const ControlReply reply = co_await agents_->ask(client, std::move(request));
-    if (!reply.complete() || reply.status() != 404) { // newer agents say that they do not know it
-        demand(reply, problem_of(reply, client.current()), service, "deregistering " + escaped(id));
+    ControlReply failed;
+    std::string problems;
+    for (const std::string& agent : where) {
+        ControlClient client = agents_->connect_to(agent);
+        Request request;
+        request.method = "PUT";
+        request.path = agent_path("/v1/agent/service/deregister/", id, agents_->options());
+        ControlReply reply =
+            co_await agents_->send(client, std::move(request), ConsulAgents::answer_limit);
+        const bool unknown = reply.complete() && reply.status() == 404; // newer ones say so
+        const std::string problem = unknown ? "" : problem_of(reply, agent);
+        if (!problem.empty()) {
+            problems += (problems.empty() ? "" : "; ") + problem;
+            failed = std::move(reply);
+        }
+        if (failed.error == asio::error::operation_aborted ||
+            failed.error == Errc::invalid_request) { // not sent, nor would the next be
+            break;
+        }
     }
-    const std::lock_guard lock{mutex_};
-    registered_at_.erase(id);
+    demand(failed, std::move(problems), service, "deregistering " + escaped(id));
+    registered_->forget(id);
 }
 
 asio::awaitable<void> ConsulProvider::health_check() {
@@ -108,7 +120,7 @@ asio::awaitable<void> ConsulProvider::health_check() {
 }
 
 asio::awaitable<void> ConsulProvider::watch(SnapshotSink sink) {
-    ConsulWatch watch{agents_, std::move(sink), checks_.interval, new_seed()};
+    ConsulWatch watch{agents_, registered_, std::move(sink), checks_.interval, new_seed()};
     co_await watch.run();
 }
 

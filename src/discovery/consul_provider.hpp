@@ -3,13 +3,12 @@
 
 #include "consul_agents.hpp"
 #include <failover/config/service_config.hpp>
+#include <failover/discovery/consul/registered_instances.hpp>
 #include <failover/discovery/provider.hpp>
 #include <failover/engine/resolver.hpp>
 
 #include <functional>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -28,11 +27,16 @@ public:
     ConsulProvider(const ServiceConfig& config, std::shared_ptr<Resolver> resolver,
                    std::shared_ptr<asio::ssl::context> tls, std::function<void(std::string)> warn);
 
+    /// Goes on with what `before`, for the same service, has registered.
+    void follow(const ConsulProvider& before) { registered_ = before.registered_; }
+
     /// One read that does not block. An empty list is returned as it is.
     asio::awaitable<std::vector<Endpoint>> get_endpoints(std::string service) override;
-    /// At the agent that answers first, with the check that `health_check` describes.
+    /// At the agent that answers first, with the check that `health_check` describes. While a watch
+    /// of the service runs, an agent that forgot it is told again, until deregister_endpoint().
     asio::awaitable<void> register_endpoint(std::string service, Endpoint endpoint) override;
-    /// At the agent it was registered with by this object, if any.
+    /// At each agent it was registered with by this object, else at all of them. Throws when one of
+    /// these does not answer, or refuses; it is not registered again in any case.
     asio::awaitable<void> deregister_endpoint(std::string service, std::string id) override;
     /// Throws when no agent answers, or the one that does knows no leader.
     asio::awaitable<void> health_check() override;
@@ -40,11 +44,11 @@ public:
     asio::awaitable<void> watch(SnapshotSink sink) override;
 
 private:
-    std::shared_ptr<ConsulAgents> agents_; // a watch that is being cancelled still uses them
+    // A watch that is being cancelled still uses them.
+    std::shared_ptr<ConsulAgents> agents_;
+    std::shared_ptr<RegisteredInstances> registered_ = std::make_shared<RegisteredInstances>();
     HealthCheckOptions checks_;
     bool any_certificate_;
-    std::mutex mutex_;
-    std::map<std::string, std::string> registered_at_; // id: agent
 };
 
 } // namespace failover::discovery

@@ -4,7 +4,6 @@
 #include <failover/base/error.hpp>
 #include <failover/engine/new_seed.hpp>
 
-#include <boost/asio/error.hpp>
 #include <boost/asio/ip/host_name.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -19,12 +18,6 @@ std::string host_name() {
     boost::system::error_code error;
     std::string name = asio::ip::host_name(error);
     return error || name.empty() ? "localhost" : name;
-}
-
-void throw_if_aborted(const ControlReply& reply) {
-    if (reply.error == asio::error::operation_aborted) {
-        throw boost::system::system_error{reply.error, "consul"};
-    }
 }
 
 } // namespace

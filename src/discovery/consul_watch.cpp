@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "consul_watch.hpp"
 
-#include "consul_catalog.hpp"
 #include <failover/config/duration.hpp>
 #include <failover/discovery/consul/answer_doubt.hpp>
 #include <failover/endpoint/endpoint_set.hpp>
@@ -26,13 +25,17 @@ bool same_listing(const std::vector<Endpoint>& a, const std::vector<Endpoint>& b
 
 } // namespace
 
-ConsulWatch::ConsulWatch(std::shared_ptr<ConsulAgents> agents, SnapshotSink sink, Duration checks,
-                         std::uint64_t seed)
+ConsulWatch::ConsulWatch(std::shared_ptr<ConsulAgents> agents,
+                         std::shared_ptr<RegisteredInstances> registered, SnapshotSink sink,
+                         Duration checks, std::uint64_t seed)
     : agents_{std::move(agents)},
       sink_{std::move(sink)},
       client_{agents_->connect()},
       pace_{seed},
-      guard_{RemovalGuardOptions::for_checks_every(checks)} {}
+      guard_{RemovalGuardOptions::for_checks_every(checks)},
+      restorer_{agents_, std::move(registered), sink_.service(), seed + 1} {
+    guard_.follow(sink_.current());
+}
 
 asio::awaitable<void> ConsulWatch::run() {
     asio::steady_timer timer{co_await asio::this_coro::executor};
@@ -49,78 +52,96 @@ asio::awaitable<void> ConsulWatch::run() {
 ServiceQuery ConsulWatch::next_query(TimePoint now) const {
     ServiceQuery query{.service = sink_.service(), .index = index_.next()};
     query.wait = agents_->options().wait;
-    if (const std::optional<TimePoint> until = guard_.until()) {
-        query.from_leader = true; // a follower may be what is wrong
-        query.wait = std::clamp(*until - now, Duration{}, query.wait);
-        if (query.wait <= Duration::zero()) {
-            query.index.reset();
-        }
+    query.from_leader = guard_.until().has_value(); // a follower may be what is wrong
+    for (const std::optional<TimePoint> due : {guard_.until(), restorer_.again_at()}) {
+        query.wait = due ? std::clamp(*due - now, Duration{}, query.wait) : query.wait;
+    }
+    if (query.wait <= Duration::zero()) {
+        query.index.reset();
     }
     return query;
 }
 
+/// Of several agents those that fail are passed over; only when all do, the source is lost.
 asio::awaitable<void> ConsulWatch::ask() {
     const TimePoint sent = Clock::now();
     ServiceQuery query = next_query(sent);
-    ControlReply reply = co_await send(query);
-    if (reply.error == asio::error::not_connected) {
+    std::string problems;
+    for (std::size_t left = agents_->addresses().size(); left > 0;) {
+        ControlReply reply = co_await send(query);
+        throw_if_aborted(reply);
+        const bool complete = reply.complete();
+        // Its connection has ended, which says nothing of the agent.
+        const bool not_asked = query.index && reply.error == asio::error::not_connected;
+        const bool refused_here = reply.error == Errc::invalid_request;
+        std::string problem;
+        if (!not_asked) {
+            problem = co_await take(std::move(reply), query, sent);
+            if (problem.empty()) {
+                tell_passed_over(problems);
+                co_return;
+            }
+            problems += (problems.empty() ? "" : "; ") + problem;
+            left = refused_here ? 0 : left - 1;
+        }
         // The index was another connection's. What answers now may be another agent, or the same
-        // one without its state, and neither may have reached that index for long.
-        guard_.on_loss();
+        // one without its state, and neither may reach that index for long.
+        index_.on_failure();
         query.index.reset();
-        reply = co_await send(query);
+        if (complete) {
+            client_.advance(); // it answers, so the client would go on asking it
+        }
     }
-    if (reply.error == asio::error::operation_aborted) {
-        throw boost::system::system_error{reply.error, "consul"};
-    }
-    co_await take(std::move(reply), query, sent);
+    fail(std::move(problems));
 }
 
-/// With an index only to the agent that gave it, else to whichever answers.
+/// To the agent that is current; with an index only over the connection that brought it.
 asio::awaitable<ControlReply> ConsulWatch::send(ServiceQuery query) {
     Request request;
     request.path = path_of(query, agents_->options());
     if (query.index) {
         co_return co_await agents_->wait_at(client_, std::move(request), query.wait);
     }
-    co_return co_await agents_->ask(client_, std::move(request));
+    co_return co_await agents_->send(client_, std::move(request), ConsulAgents::answer_limit);
 }
 
-asio::awaitable<void> ConsulWatch::take(ControlReply reply, ServiceQuery query, TimePoint sent) {
+/// Returns why the answer cannot be used; empty: it was.
+asio::awaitable<std::string> ConsulWatch::take(ControlReply reply, ServiceQuery query,
+                                               TimePoint sent) {
     const TimePoint received = Clock::now();
     const std::string agent = client_.current();
     std::string problem = problem_of(reply, agent);
-    CatalogReading reading;
-    if (problem.empty()) {
-        problem = doubt_of(reply.response);
-        if (problem.empty()) {
-            reading = co_await read_health_service_in_turns(reply.response.body(),
-                                                            agents_->options().tags);
-            problem = std::move(reading.problem);
-        }
-        problem = problem.empty() ? "" : agent + ": " + problem;
-    }
     if (!problem.empty()) {
-        if (reply.complete()) {
-            client_.advance(); // it answers, so the client would go on asking it
-        }
-        fail(std::move(problem));
-        co_return;
+        co_return problem;
     }
-    if (std::exchange(answered_by_, agent) != agent && ever_published_) {
-        index_.forget();
-        guard_.on_loss();
+    CatalogReading reading =
+        co_await read_health_service_in_turns(reply.response.body(), agents_->options().tags);
+    problem = reading.problem.empty() ? doubt_of(reply.response, !reading.endpoints.empty())
+                                      : reading.problem;
+    if (!problem.empty()) {
+        co_return agent + ": " + problem;
+    }
+    sink_.alive();
+    const bool other = std::exchange(answered_by_, agent) != agent && ever_published_;
+    const IndexMove move = index_.on_answer(reply.response.header("X-Consul-Index"));
+    // Agents of one cluster count alike: one that is behind, or does not say, is not believed.
+    if (move == IndexMove::backwards || (other && move == IndexMove::missing)) {
+        on_loss();
     }
     tell_left_out(reading.left_out);
-    const IndexMove move = index_.on_answer(reply.response.header("X-Consul-Index"));
-    use(std::move(reading.endpoints), move, query, sent, received);
+    tell_filtered(filtered_by_acls(reply.response));
+    std::vector<WantedInstance> missing = restorer_.missing_from(reading.endpoints, received);
+    use(std::move(reading), move, query, sent, received);
+    if (!missing.empty()) {
+        co_await restorer_.restore(std::move(missing));
+    }
+    co_return std::string{};
 }
 
-void ConsulWatch::use(std::vector<Endpoint> listed, IndexMove move, const ServiceQuery& query,
+void ConsulWatch::use(CatalogReading reading, IndexMove move, const ServiceQuery& query,
                       TimePoint sent, TimePoint received) {
-    if (move == IndexMove::backwards) {
-        guard_.on_loss();
-    }
+    std::vector<Endpoint> listed = std::move(reading.endpoints);
+    ids_.assign(listed, reading.nodes, guard_.doubts());
     const std::size_t kept = guard_.kept();
     const bool changed = publish(guard_.on_answer(std::move(listed), received));
     tell_kept(kept);
@@ -153,10 +174,29 @@ bool ConsulWatch::publish(std::vector<Endpoint> set) {
 
 void ConsulWatch::fail(std::string reason) {
     index_.on_failure();
-    guard_.on_loss();
+    on_loss();
     pace_.on_failure();
     lost_ = true;
     sink_.lost("consul: " + std::move(reason));
+}
+
+void ConsulWatch::on_loss() {
+    guard_.on_loss();
+    restorer_.on_loss();
+}
+
+void ConsulWatch::tell_passed_over(const std::string& problems) {
+    if (std::exchange(passed_over_, problems) != problems && !problems.empty()) {
+        agents_->warn("consul: " + problems + "; " + answered_by_ + " is asked instead");
+    }
+}
+
+void ConsulWatch::tell_filtered(bool filtered) {
+    if (!std::exchange(filtered_, filtered) && filtered) {
+        agents_->warn("consul: service \"" + escaped(sink_.service()) +
+                      "\": the token may not read all instances, and those it may are used " +
+                      std::string{acl_rights});
+    }
 }
 
 void ConsulWatch::tell_left_out(const std::vector<std::string>& left_out) {

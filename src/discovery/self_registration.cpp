@@ -170,11 +170,17 @@ std::string identity_at_provider(const ServiceConfig& config, const std::string&
 } // namespace
 
 std::shared_ptr<DiscoveryProvider> make_provider(const ServiceConfig& config,
-                                                 std::shared_ptr<Resolver> resolver, Warn warn) {
+                                                 std::shared_ptr<Resolver> resolver, Warn warn,
+                                                 const std::shared_ptr<DiscoveryProvider>& before) {
     switch (config.kind) {
-        case ProviderKind::consul:
-            return std::make_shared<ConsulProvider>(config, std::move(resolver), nullptr,
-                                                    std::move(warn));
+        case ProviderKind::consul: {
+            auto made = std::make_shared<ConsulProvider>(config, std::move(resolver), nullptr,
+                                                         std::move(warn));
+            if (const auto old = std::dynamic_pointer_cast<ConsulProvider>(before)) {
+                made->follow(*old);
+            }
+            return made;
+        }
         case ProviderKind::kubernetes:
             return std::make_shared<KubernetesProvider>(config, std::move(resolver),
                                                         std::move(warn));

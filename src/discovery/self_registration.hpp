@@ -42,10 +42,11 @@ private:
 };
 
 /// The provider that `config` names; null when its kind is not built in. Throws Error or
-/// ConfigError when the configuration cannot be used.
-[[nodiscard]] std::shared_ptr<DiscoveryProvider> make_provider(const ServiceConfig& config,
-                                                               std::shared_ptr<Resolver> resolver,
-                                                               Warn warn);
+/// ConfigError when the configuration cannot be used. `before`: what it replaces, or null; what
+/// that has registered stays.
+[[nodiscard]] std::shared_ptr<DiscoveryProvider> make_provider(
+    const ServiceConfig& config, std::shared_ptr<Resolver> resolver, Warn warn,
+    const std::shared_ptr<DiscoveryProvider>& before);
 
 /// What announces this process as `config` says; null when `register.enabled` is not set, and
 /// without a provider. Throws as make_provider(), whether or not there is a provider yet.

@@ -93,7 +93,8 @@ discovery::Warn FailoverManager::Impl::warner(const std::string& service) {
 
 /// What `config` says of discovery and registration, made anew. Throws when it cannot be used.
 void FailoverManager::Impl::make_discovery(Service& service, const ServiceConfig& config) {
-    service.built_in = discovery::make_provider(config, runtime_->resolver, warner(config.name));
+    service.built_in =
+        discovery::make_provider(config, runtime_->resolver, warner(config.name), service.built_in);
     service.registration = make_registration(config, provider_of(config, service.built_in));
 }
 

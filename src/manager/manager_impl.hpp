@@ -70,7 +70,8 @@ private:
         std::shared_ptr<asio::cancellation_signal> registering;
     };
 
-    Service make_service(const ServiceConfig& config, const Config& whole);
+    Service make_service(const ServiceConfig& config, const Config& whole,
+                         std::shared_ptr<DiscoveryProvider> before = {});
     void make_discovery(Service& service, const ServiceConfig& config);
     [[nodiscard]] std::shared_ptr<discovery::SelfRegistration> make_registration(
         const ServiceConfig& config, std::shared_ptr<DiscoveryProvider> provider);

@@ -123,10 +123,11 @@ std::vector<FailoverManager::Impl::Service> FailoverManager::Impl::plan_services
             continue;
         }
         const auto same = std::find_if(before.begin(), before.end(), [&](const Service& service) {
-            return service.config.name == wanted.name && same_source(service, wanted);
+            return service.config.name == wanted.name;
         });
-        if (same == before.end()) {
-            next.push_back(make_service(wanted, config));
+        if (same == before.end() || !same_source(*same, wanted)) {
+            next.push_back(
+                make_service(wanted, config, same == before.end() ? nullptr : same->built_in));
         } else {
             next.push_back(*same);
             if (!same_discovery(same->config, wanted)) {

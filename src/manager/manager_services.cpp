@@ -16,10 +16,12 @@
 // Services: how one is made, where its endpoints come from, what is registered there.
 
 namespace failover {
-FailoverManager::Impl::Service FailoverManager::Impl::make_service(const ServiceConfig& config,
-                                                                   const Config& whole) {
+/// `before`: the built-in provider of the service that it replaces; null: there is none.
+FailoverManager::Impl::Service FailoverManager::Impl::make_service(
+    const ServiceConfig& config, const Config& whole, std::shared_ptr<DiscoveryProvider> before) {
     Service service;
     service.config = config;
+    service.built_in = std::move(before);
     service.transport = std::make_shared<http::HttpTransport>(config, runtime_->resolver);
     service.upstream = std::make_shared<Upstream>(Upstream::Parts{
         .executor = runtime_->executor(),

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include "discovery/consul_provider.hpp"
 #include "discovery/consul_registration.hpp"
 #include "http/tls_context.hpp"
 #include "support/consul_agent.hpp"
-#include "support/provider_watch.hpp"
-#include "support/scripts.hpp"
+#include "support/consul_subject.hpp"
 #include "support/tls_ca.hpp"
 #include <failover/base/error.hpp>
 #include <failover/failover.hpp>
@@ -29,40 +27,6 @@ using namespace failover::discovery;
 using namespace failover::test;
 using testing::HasSubstr;
 using testing::Not;
-
-ServiceConfig config_for(std::vector<std::string> addresses) {
-    ServiceConfig config;
-    config.name = "consul";
-    config.path = "failover.providers.consul";
-    config.service_name = "web";
-    config.kind = ProviderKind::consul;
-    config.consul.addresses = std::move(addresses);
-    config.health_check.interval = 1s; // a doubtful removal waits for 5 s
-    config.health_check.timeout = 500ms;
-    return config;
-}
-
-/// A provider with what it warns of.
-struct Subject {
-    explicit Subject(const ServiceConfig& config, std::shared_ptr<asio::ssl::context> tls = {})
-        : provider{std::make_shared<ConsulProvider>(
-              config, std::make_shared<Resolver>(), std::move(tls),
-              [notes = notes](std::string text) { notes->add(std::move(text)); })} {}
-
-    std::shared_ptr<Notes> notes = std::make_shared<Notes>();
-    std::shared_ptr<ConsulProvider> provider;
-};
-
-/// The text of what `work` throws; "nothing" when it does not.
-template <class Work>
-std::string thrown_by(Work work) {
-    try {
-        work();
-    } catch (const std::exception& error) {
-        return error.what();
-    }
-    return "nothing";
-}
 
 TEST(Consul, an_instance_whose_check_fails_leaves_and_returns) {
     const ConsulAgent agent;
@@ -266,7 +230,9 @@ TEST(Consul, the_next_agent_is_asked_when_one_is_gone) {
     EXPECT_TRUE(second.knows("web-3"));
     EXPECT_TRUE(watch.becomes("web-1,web-2,web-3")) << watch.ids();
     io.run(subject.provider->deregister_endpoint("web", "web-3"));
-    io.run(subject.provider->deregister_endpoint("web", "never-heard-of"));
+    EXPECT_THAT(
+        thrown_by([&] { io.run(subject.provider->deregister_endpoint("web", "never-heard-of")); }),
+        HasSubstr(first.address()));
     EXPECT_TRUE(watch.becomes("web-1,web-2")) << watch.ids();
 }
 
@@ -283,17 +249,6 @@ TEST(Consul, operations_say_who_refused_what) {
                   " answers 400: Missing service name"));
     const Subject lost{config_for({"127.0.0.1:" + std::to_string(free_port())})};
     EXPECT_THAT(thrown_by([&] { io.run(lost.provider->health_check()); }), HasSubstr("refused"));
-}
-
-/// The answer of an agent: `ids` as instances of one service, with an index.
-std::string listing(const std::vector<std::string>& ids, const std::string& index) {
-    std::string body;
-    for (const std::string& id : ids) {
-        body += (body.empty() ? "[" : ",") +
-                (R"({"Node":{"Address":"127.0.0.1"},"Service":{"ID":")" + id) + R"(","Port":80}})";
-    }
-    return response_text(200, body.empty() ? "[]" : body + ']',
-                         "X-Consul-Index: " + index + "\r\n");
 }
 
 /// A scripted agent and its only client.

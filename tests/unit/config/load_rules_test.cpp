@@ -257,8 +257,11 @@ TEST(ConfigConsul, reads_agents_as_host_and_port_or_url) {
     EXPECT_EQ(consul("address: a").addresses, std::vector<std::string>{"a:8500"});
     EXPECT_EQ(consul("address: \"[::1]\"").addresses, std::vector<std::string>{"[::1]:8500"});
     const ConsulOptions two = consul("addresses: [\"https://a:1\", \"https://b\"]");
-    EXPECT_EQ(two.addresses, (std::vector<std::string>{"a:1", "b:8500"}));
+    EXPECT_EQ(two.addresses, (std::vector<std::string>{"a:1", "b:8501"}));
     EXPECT_EQ(two.scheme, "https");
+    EXPECT_EQ(consul("scheme: https, address: a").addresses, std::vector<std::string>{"a:8501"});
+    EXPECT_EQ(consul("scheme: https").addresses, std::vector<std::string>{"localhost:8501"});
+    EXPECT_EQ(consul("scheme: http").addresses, std::vector<std::string>{"localhost:8500"});
     for (const char* const bad :
          {"address: \"not a host:1\"", "address: \"a:99999\"", "address: a, addresses: [b]",
           "addresses: [\"http://a\", \"https://b\"]", "address: \"http://a/path\"",
@@ -266,6 +269,33 @@ TEST(ConfigConsul, reads_agents_as_host_and_port_or_url) {
         const std::string yaml = "failover: {providers: {consul: {" + std::string{bad} + "}}}\n";
         EXPECT_FALSE(issues_of(yaml).empty()) << bad;
     }
+}
+
+TEST(ConfigConsul, reads_how_https_agents_are_verified) {
+    const Config config = parse_config(
+        "failover: {services: {web: {provider: consul, address: \"https://a\", agent_tls: "
+        "{ca_file: "
+        "ca, cert_file: cert, key_file: key, server_name: server.dc1.consul, verify: false}}}}\n");
+    const TlsOptions expected{.ca_file = "ca",
+                              .cert_file = "cert",
+                              .key_file = "key",
+                              .server_name = "server.dc1.consul",
+                              .verify = false};
+    EXPECT_EQ(config.services.at(0).consul.tls, expected);
+    EXPECT_EQ(config.services.at(0).tls, TlsOptions{}) << "that of the endpoints";
+}
+
+TEST(ConfigConsul, refuses_agent_tls_that_cannot_work) {
+    const std::string http =
+        text_of("failover: {providers: {consul: {agent_tls: {ca_file: ca}}}}\n");
+    EXPECT_TRUE(has(http, "failover.providers.consul.agent_tls: has no effect with scheme http"))
+        << http;
+    const std::string half = text_of(
+        "failover: {services: {web: {provider: consul, scheme: https, agent_tls: {key_file: "
+        "k}}}}\n");
+    EXPECT_TRUE(has(half, "failover.services.web.agent_tls: cert_file and key_file go together"))
+        << half;
+    EXPECT_TRUE(has(text_of("failover: {providers: {static: {agent_tls: {}}}}\n"), "unknown key"));
 }
 
 TEST(ConfigProviders, keep_the_order_of_the_file) {

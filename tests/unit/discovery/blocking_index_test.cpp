@@ -51,13 +51,4 @@ TEST(BlockingIndex, does_not_block_after_a_failure_and_still_notices_a_lost_stat
     EXPECT_EQ(index.next(), 10U); // it was not asked for with an index: a start by itself
 }
 
-TEST(BlockingIndex, of_another_agent_is_not_compared) {
-    BlockingIndex index;
-    index.on_answer("24");
-    index.forget();
-    EXPECT_FALSE(index.next());
-    EXPECT_EQ(index.on_answer("10"), IndexMove::first);
-    EXPECT_EQ(index.next(), 10U);
-}
-
 } // namespace blocking_index_test

@@ -24,6 +24,7 @@ std::vector<Endpoint> list(std::initializer_list<const char*> ids, std::uint32_t
     for (const char* id : ids) {
         Endpoint one;
         one.id = id;
+        one.address = id;
         one.weight = weight;
         endpoints.push_back(one);
     }
@@ -121,6 +122,54 @@ TEST(RemovalGuard, counts_anew_when_the_server_is_lost_once_more) {
     EXPECT_THAT(set.answer({}, 12s), ElementsAre("a"));
     EXPECT_EQ(set.guard.until(), t0 + 52s);
     EXPECT_THAT(set.answer({}, 52s), IsEmpty());
+}
+
+TEST(RemovalGuard, drops_who_stays_away_after_its_first_hold_however_often_the_server_is_lost) {
+    Guarded set;
+    set.answer({"a", "b"}, 0s);
+    for (Duration at = 8s; at <= 1h; at += 8s) {
+        set.guard.on_loss();
+        const std::vector<std::string> now = set.answer({"a"}, at);
+        if (at < 48s) {
+            EXPECT_THAT(now, ElementsAre("a", "b"));
+        } else {
+            EXPECT_THAT(now, ElementsAre("a"));
+        }
+    }
+    EXPECT_EQ(set.guard.kept(), 0U);
+}
+
+TEST(RemovalGuard, holds_all_that_vanished_at_once_longer_for_one_loss_only) {
+    Guarded set;
+    set.answer({"a", "b"}, 0s);
+    set.answer({}, 1s);
+    for (Duration at = 8s; at <= 1h; at += 8s) {
+        set.guard.on_loss();
+        EXPECT_EQ(set.answer({}, at).size(), at < 48s ? 2U : 0U);
+    }
+}
+
+TEST(RemovalGuard, holds_each_for_its_own_time) {
+    Guarded set;
+    set.answer({"a", "b", "c"}, 0s);
+    set.guard.on_loss();
+    set.answer({"a", "b"}, 1s);
+    set.guard.on_loss();
+    EXPECT_THAT(set.answer({"a"}, 21s), ElementsAre("a", "b", "c"));
+    EXPECT_EQ(set.guard.until(), t0 + 41s);
+    EXPECT_THAT(set.answer({"a"}, 41s), ElementsAre("a", "b"));
+    EXPECT_EQ(set.guard.until(), t0 + 61s);
+    EXPECT_THAT(set.answer({"a"}, 61s), ElementsAre("a"));
+}
+
+TEST(RemovalGuard, replaces_what_it_keeps_by_the_same_host_under_another_id) {
+    RemovalGuard guard{{.hold = 10s, .hold_after_loss = 40s}};
+    static_cast<void>(guard.on_answer(list({"a", "b"}), t0));
+    guard.on_loss();
+    std::vector<Endpoint> listed = list({"a"});
+    listed[0].id = "a@n2";
+    EXPECT_THAT(ids(guard.on_answer(listed, t0 + 1s)), ElementsAre("b", "a@n2"));
+    EXPECT_EQ(guard.kept(), 1U);
 }
 
 TEST(RemovalGuard, holds_for_one_and_a_half_check_intervals) {

@@ -77,17 +77,26 @@ Response answer(const std::vector<std::pair<std::string, std::string>>& headers)
 }
 
 TEST(AnswerDoubt, is_none_for_what_the_leader_knew_a_moment_ago) {
-    EXPECT_EQ(doubt_of(answer({})), "");
-    EXPECT_EQ(doubt_of(answer({{"X-Consul-Lastcontact", "0"}, {"X-Consul-Knownleader", "true"}})),
-              "");
-    EXPECT_EQ(doubt_of(answer({{"X-Consul-Lastcontact", "928"}})), "");
-    EXPECT_EQ(doubt_of(answer({{"X-Consul-Lastcontact", "nonsense"}})), "");
+    EXPECT_EQ(doubt_of(answer({}), false), "");
+    EXPECT_EQ(
+        doubt_of(answer({{"X-Consul-Lastcontact", "0"}, {"X-Consul-Knownleader", "true"}}), true),
+        "");
+    EXPECT_EQ(doubt_of(answer({{"X-Consul-Lastcontact", "928"}}), true), "");
+    EXPECT_EQ(doubt_of(answer({{"X-Consul-Lastcontact", "nonsense"}}), true), "");
 }
 
 TEST(AnswerDoubt, is_told_of_data_that_is_old_or_cut) {
-    EXPECT_EQ(doubt_of(answer({{"X-Consul-Lastcontact", "110812"}})),
+    EXPECT_EQ(doubt_of(answer({{"X-Consul-Lastcontact", "110812"}}), true),
               "its data is 110 s old: it has no contact with a leader");
-    EXPECT_NE(doubt_of(answer({{"X-Consul-Results-Filtered-By-ACLs", "true"}})), "");
+}
+
+TEST(AnswerDoubt, is_none_for_what_a_token_may_read_of_a_list) {
+    const Response filtered = answer({{"X-Consul-Results-Filtered-By-ACLs", "true"}});
+    EXPECT_TRUE(filtered_by_acls(filtered));
+    EXPECT_FALSE(filtered_by_acls(answer({})));
+    EXPECT_EQ(doubt_of(filtered, true), "");
+    EXPECT_EQ(doubt_of(filtered, false),
+              "the token may not read the instances (it needs service:read and node:read)");
 }
 
 } // namespace service_query_test

@@ -154,8 +154,9 @@ inline void check_consul(const ConsulOptions& consul, const Checker& at) {
     for (const std::string& address : consul.addresses) {
         https = https || address.starts_with("https://");
     }
-    at.require(https || consul.tls == TlsOptions{}, "agent_tls",
-               "has no effect with scheme http; set scheme: https, or name the agents by https URLs");
+    at.require(
+        https || consul.tls == TlsOptions{}, "agent_tls",
+        "has no effect with scheme http; set scheme: https, or name the agents by https URLs");
 }
 
 inline void check_service(const ServiceConfig& service, const Checker& at) {

@@ -10,7 +10,7 @@ namespace failover::discovery {
 
 /// What an answer's index says against the last one.
 enum class IndexMove {
-    /// The first one, or the first after forget().
+    /// There was none before.
     first,
     /// Something changed: perhaps what was asked for, perhaps only the index itself.
     forward,
@@ -68,15 +68,9 @@ public:
                                    : IndexMove::forward;
     }
 
-    /// No 200 came. The agent may have lost its state meanwhile, so the next query does not block;
-    /// that its index then went back is still noticed.
+    /// No 200 came, or another agent is asked from now on. What answers may have lost its state or
+    /// be behind, so the next query does not block; that the index then went back is still noticed.
     void on_failure() noexcept { next_.reset(); }
-
-    /// Another agent, perhaps of another cluster, is asked from now on.
-    void forget() noexcept {
-        next_.reset();
-        last_.reset();
-    }
 
 private:
     std::optional<std::uint64_t> next_;

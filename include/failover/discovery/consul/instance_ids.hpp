@@ -95,7 +95,8 @@ private:
     }
 
     static Instances::iterator end_of_group(Instances::iterator first, Instances::iterator end) {
-        return std::find_if(first, end, [&](const Instance& one) { return one.name != first->name; });
+        return std::find_if(first, end,
+                            [&](const Instance& one) { return one.name != first->name; });
     }
 
     static void give(Group now, Group before, bool keep_unlisted) {

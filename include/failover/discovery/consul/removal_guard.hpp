@@ -50,6 +50,8 @@ class RemovalGuard {
 public:
     explicit RemovalGuard(RemovalGuardOptions options = {}) : options_{options} {}
 
+    /// What was in use before the first answer, by whoever asked until then.
+    void follow(std::vector<Endpoint> in_use) { believed_ = std::move(in_use); }
     /// No answer came, or what is known of the server no longer holds.
     void on_loss() noexcept { loss_ = true; }
 

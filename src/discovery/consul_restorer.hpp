@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "consul_agents.hpp"
+#include <failover/base/rng.hpp>
+#include <failover/discovery/consul/registered_instances.hpp>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace failover::discovery {
+
+/// Registers again what agents forgot of what this process had registered of one service, and what
+/// was removed there because its check failed for too long. Asks only when an answer of the watch
+/// does not list it, and repeats what fails with growing pauses.
+///
+/// Threads    one coroutine.
+/// Cancel     total.
+class ConsulRestorer {
+public:
+    ConsulRestorer(std::shared_ptr<ConsulAgents> agents,
+                   std::shared_ptr<RegisteredInstances> registered, std::string service,
+                   std::uint64_t seed);
+
+    /// Agents may have lost what they knew.
+    void on_loss() { registered_->on_loss(service_); }
+    /// What has to be looked after, now that Consul lists `listed`, with its own ids.
+    [[nodiscard]] std::vector<WantedInstance> missing_from(const std::vector<Endpoint>& listed,
+                                                           TimePoint now);
+    /// Looks after them. What fails is told once and due again at again_at().
+    asio::awaitable<void> restore(std::vector<WantedInstance> missing);
+    /// When the next answer is needed to try again; none: nothing failed.
+    [[nodiscard]] std::optional<TimePoint> again_at() const noexcept { return again_at_; }
+
+private:
+    struct Outcome {
+        std::string problem{}; // empty: none
+        bool nobody_answers = false;
+        std::string told_agent{}; // that has it again, when people should know
+    };
+    asio::awaitable<Outcome> restore_one(WantedInstance what);
+    asio::awaitable<Outcome> register_again(WantedInstance what, ControlClient& client);
+    asio::awaitable<void> take_back(std::string id, ControlClient& client);
+    void finish(const std::string& problem);
+    void tell(const std::map<std::string, std::vector<std::string>>& restored) const;
+
+    std::shared_ptr<ConsulAgents> agents_;
+    std::shared_ptr<RegisteredInstances> registered_;
+    std::string service_;
+    Rng rng_;
+    unsigned failures_ = 0; // in a row
+    std::optional<TimePoint> again_at_;
+    std::string told_; // the problem people know of
+};
+
+} // namespace failover::discovery
