@@ -43,7 +43,7 @@ struct TransactionOptions {
     unsigned max_conflict_retries = 10;
     /// It only reads: a standby may run it. The server refuses its writes. Default false.
     bool read_only = false;
-    /// For a read-only one.
+    /// For a read-only one that is not serializable: that is always the primary's.
     std::optional<ReadPolicy> read_policy{};
     /// Default read_committed.
     Isolation isolation = Isolation::read_committed;

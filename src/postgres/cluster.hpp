@@ -23,6 +23,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace failover::postgres {
@@ -70,9 +71,11 @@ public:
         DrainSlot() = default;
         DrainSlot(const DrainSlot&) = delete;
         DrainSlot& operator=(const DrainSlot&) = delete;
-        ~DrainSlot() {
-            if (cluster_ != nullptr) {
-                cluster_->drained();
+        ~DrainSlot() { release(); }
+        /// The write has ended, or waits again.
+        void release() {
+            if (Cluster* const of = std::exchange(cluster_, nullptr)) {
+                of->drained();
             }
         }
 

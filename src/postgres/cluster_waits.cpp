@@ -32,6 +32,7 @@ private:
 
 Node* Cluster::await_primary(TimePoint until, CallControl& control, DrainSlot& slot,
                              NoPrimary& why) {
+    slot.release(); // who waits again lets the others go on, and takes a place like any of them
     // Perhaps only the proof is old: ask, and wait for what comes of it.
     listener_.on_doubt(nullptr);
     Awakened awakened{*this};

@@ -94,8 +94,7 @@ public:
 
 private:
     void make_cluster(const AttachmentParts& parts);
-    [[nodiscard]] Result<void> keep_commit_log(const TransactionOptions& options,
-                                               CallControl& control);
+    void tend_commit_log();
 
     const DatabaseConfig config_;
     std::shared_ptr<CallRegistry> calls_;
@@ -106,7 +105,7 @@ private:
     std::function<bool()> on_manager_thread_;
     std::shared_ptr<CallBudgetPair> budgets_;
     std::atomic<std::size_t> writing_{0};
-    std::atomic<std::int64_t> commit_log_kept_{0}; // ticks; 0: not yet
+    std::atomic<std::int64_t> commit_log_due_{0}; // ticks
     WorkerPool workers_;
     Watchdog watchdog_; // outlives the sessions of the nodes
     std::shared_ptr<postgres::Cluster> cluster_;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "commit_log.hpp"
 #include "database.hpp"
 #include "hedged_read.hpp"
 #include "read_work.hpp"
@@ -8,6 +9,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <thread>
 #include <utility>
 
@@ -107,11 +109,6 @@ Result<void> Database::transaction(const std::function<void(pqxx::work&)>& body,
                                    const TransactionOptions& options, CallControl& control) {
     CallPlan plan = this->plan(options.deadline, options.max_retries);
     plan.idempotent = options.read_only;
-    if (!options.read_only && options.exactly_once.value_or(config_.writes.exactly_once)) {
-        if (Result<void> kept = keep_commit_log(options, control); !kept) {
-            return kept;
-        }
-    }
     std::optional<WriteMark> mark;
     if (!options.read_only) {
         mark.emplace(*this);
@@ -122,6 +119,9 @@ Result<void> Database::transaction(const std::function<void(pqxx::work&)>& body,
     Result<void> ended = call.run(work);
     meter_->execution(ended ? DatabaseMeter::End::ok : DatabaseMeter::End::failed,
                       Clock::now() - plan.start);
+    if (ended && !options.read_only && options.exactly_once.value_or(config_.writes.exactly_once)) {
+        tend_commit_log();
+    }
     return ended;
 }
 
@@ -174,38 +174,32 @@ bool Database::pause_writes(Duration limit) {
     return writing_.load() <= cluster_->waiting_writes();
 }
 
-/// Creates the table of exactly_once before its first use, and once an hour removes the rows that
-/// nobody will ask for any more.
-Result<void> Database::keep_commit_log(const TransactionOptions& options, CallControl& control) {
+/// Once an hour, removes what nobody will ask for any more, beside the calls.
+void Database::tend_commit_log() {
     constexpr Duration hour = std::chrono::hours{1};
     const std::int64_t now = Clock::now().time_since_epoch().count();
-    std::int64_t kept = commit_log_kept_.load();
-    if (kept != 0 && now - kept < hour.count()) {
-        return {};
+    std::int64_t due = commit_log_due_.load(std::memory_order_relaxed);
+    if (now < due || !commit_log_due_.compare_exchange_strong(due, now + hour.count())) {
+        return;
     }
-    const bool first = kept == 0;
-    if (!first && !commit_log_kept_.compare_exchange_strong(kept, now)) {
-        return {}; // another call sees to it
+    auto task = [self = shared_from_this()] {
+        CallRegistry::Entry entry{self->calls()};
+        if (!entry.open()) {
+            return;
+        }
+        try {
+            const Result<void> purged = postgres::commit_log::purge(*self, entry.control());
+            if (!purged && self->log_) {
+                self->log_->write(LogLevel::warn,
+                                  "old rows of failover_commit_log could not be removed",
+                                  {{"why", purged.error().message()}});
+            }
+        } catch (const std::exception&) { // no memory: in an hour, perhaps
+        }
+    };
+    if (!workers_.run(std::move(task))) {
+        commit_log_due_.store(0); // all workers are busy: after the next one
     }
-    const DbOptions plain{.deadline = options.deadline,
-                          .max_retries = options.max_retries,
-                          .idempotent = true,
-                          .exactly_once = false};
-    const Statement create{.sql = postgres::commit_log_ddl, .params = {}};
-    Result<pqxx::result> created = write(create, plain, control);
-    if (!created && created.error().sqlstate == "23505") {
-        created = write(create, plain, control); // another process created it at the same moment
-    }
-    if (!created) {
-        return std::move(created).error();
-    }
-    const Statement purge{.sql = postgres::commit_log_purge, .params = {}};
-    if (Result<pqxx::result> purged = write(purge, plain, control); !purged && log_) {
-        log_->write(LogLevel::warn, "old rows of failover_commit_log could not be removed",
-                    {{"why", purged.error().message()}});
-    }
-    commit_log_kept_.store(now);
-    return {};
 }
 
 } // namespace failover::detail

@@ -3,9 +3,11 @@
 
 #include "sql_failure.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <poll.h>
+#include <string_view>
 #include <utility>
 
 namespace failover::postgres {
@@ -15,10 +17,12 @@ namespace {
 /// similar length share a setting and it rarely changes.
 std::chrono::milliseconds rounded(Duration left) {
     auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(Session::shortest_limit);
-    while (limit < left) {
+    constexpr auto most =
+        std::chrono::duration_cast<std::chrono::milliseconds>(Session::longest_limit);
+    while (limit < left && limit < most) {
         limit *= 2;
     }
-    return limit;
+    return std::min(limit, most);
 }
 
 /// While a statement runs the server looks whether its client is still there, and ends what nobody
@@ -45,6 +49,18 @@ void Session::on_notice(void* self, const PGresult* result) {
     if (state != nullptr && std::string_view{state}.starts_with("57P")) {
         static_cast<Session*>(self)->notice_ = state;
     }
+    // The warning has no code of its own, and its text may be in any language.
+    const char* source = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
+    if (source != nullptr && std::string_view{source} == "SyncRepWaitForLSN") {
+        static_cast<Session*>(self)->unreplicated_ = true;
+    }
+}
+
+const ServerMark& Session::server_mark() {
+    if (!server_mark_) {
+        server_mark_ = ask_server_mark(connection_.raw());
+    }
+    return *server_mark_;
 }
 
 std::optional<SqlFailure> Session::prepare(SessionMode mode, Duration timeout) {

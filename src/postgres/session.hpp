@@ -3,15 +3,19 @@
 
 #include "connect.hpp"
 #include "pqxx_connection.hpp"
+#include "server_questions.hpp"
 #include <failover/base/time.hpp>
 #include <failover/engine/watchdog.hpp>
+#include <failover/role/server_mark.hpp>
 #include <failover/role/statement_cache.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace failover::postgres {
 
@@ -43,8 +47,9 @@ public:
     [[nodiscard]] bool ready(SessionMode mode, Duration timeout) const noexcept {
         // A limit a few times too long is left: the watchdog keeps the deadline, this only keeps
         // the server from working on for long.
-        return prepared_ && mode == mode_ && timeout <= statement_timeout_ &&
-               statement_timeout_ <= 8 * std::max(timeout, shortest_limit / 2);
+        const Duration limit = std::min(timeout, longest_limit);
+        return prepared_ && mode == mode_ && limit <= statement_timeout_ &&
+               statement_timeout_ <= 8 * std::max(limit, shortest_limit / 2);
     }
     /// Puts the session into `mode` and lets the server end statements after `timeout`, and, where
     /// it can, soon after this process is gone: a round trip, unless ready(). Armed by the caller.
@@ -58,6 +63,13 @@ public:
     [[nodiscard]] bool in_transaction() const noexcept;
     /// SQLSTATE of a notice since the last call of this: how a server that goes down says so.
     [[nodiscard]] std::string take_notice() noexcept { return std::exchange(notice_, {}); }
+    /// Did the server confirm a commit since the last call of this that no standby has for certain?
+    /// It does, with a warning, when the wait for a synchronous standby is cancelled.
+    [[nodiscard]] bool take_unreplicated() noexcept { return std::exchange(unreplicated_, false); }
+    /// Of a server that takes writes; a round trip at the first time. Armed by the caller.
+    [[nodiscard]] const ServerMark& server_mark();
+    /// Is the server a standby? None: it did not say. A round trip, armed by the caller.
+    [[nodiscard]] std::optional<bool> in_recovery() { return ask_recovery(connection_.raw()); }
 
     [[nodiscard]] SessionMode mode() const noexcept { return mode_; }
     [[nodiscard]] bool prepared() const noexcept { return prepared_; }
@@ -73,6 +85,9 @@ public:
 
     /// The server's limit is never shorter.
     static constexpr Duration shortest_limit = std::chrono::milliseconds{100};
+    /// Nor longer: its setting is an int of milliseconds.
+    static constexpr Duration longest_limit =
+        std::chrono::milliseconds{std::numeric_limits<std::int32_t>::max()};
 
 private:
     static const void* this_thread() noexcept {
@@ -91,6 +106,8 @@ private:
     bool prepared_ = false;
     Duration statement_timeout_{};
     std::string notice_;
+    bool unreplicated_ = false;
+    std::optional<ServerMark> server_mark_;
     StatementCache statements_;
 };
 

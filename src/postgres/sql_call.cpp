@@ -120,7 +120,7 @@ SqlCall::Attempt SqlCall::attempt(SqlWork& work, Node& node, TimePoint until) {
         const bool broken = failure->broken || session->broken();
         failed = judge(work, node, std::move(*failure), true, broken, progress);
         const bool again = failed->verdict.same_node && conflicts < work.conflict_retries() &&
-                           !session->broken() && !failed->failure.timed_out;
+                           !failed->verdict.drop_connection && !failed->failure.timed_out;
         const Duration pause = backoff(conflict_backoff, conflicts + 1, rng_);
         if (!again || Clock::now() + pause >= until ||
             !database_.cluster().sleep(Clock::now() + pause, control_)) {
@@ -176,6 +176,9 @@ std::optional<SqlFailure> SqlCall::run_once(SqlWork& work, Session& session, Nod
             failure = failure_of(error, session.raw());
             if (failure->sqlstate.empty()) {
                 failure->sqlstate = session.take_notice();
+            }
+            if (failure->sqlstate == "25006" && work.mode() == SessionMode::read_write) {
+                progress.in_recovery = session.in_recovery();
             }
         }
     }

@@ -22,6 +22,8 @@ struct Progress {
     bool sent = false;
     /// The socket was shut down by the watchdog or another thread.
     bool cut = false;
+    /// SqlAttempt's.
+    std::optional<bool> in_recovery{};
 };
 
 /// Where an attempt goes.
@@ -48,7 +50,7 @@ public:
     /// One attempt on a live session; throws what libpqxx throws.
     virtual void run(Session& session, Node& node, Progress& progress) = 0;
     /// Looks into an attempt in doubt, until `until`.
-    [[nodiscard]] virtual InDoubtDecision resolve(const Node&, TimePoint, CallControl&) {
+    [[nodiscard]] virtual InDoubtDecision resolve(Node&, TimePoint, CallControl&) {
         return InDoubtDecision::undecided;
     }
     /// Reruns on the same node after a conflict with another transaction.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "sql_call.hpp"
+#include "sql_failure.hpp"
 #include <failover/config/duration.hpp>
 
 #include <boost/asio/error.hpp>
@@ -22,6 +23,7 @@ AttemptResult for_machine(const SqlVerdict& verdict, bool timed_out) noexcept {
         case CallOutcome::failed:
             result.verdict = {OutcomeClass::success, FaultKind::server_error};
             result.has_response = true;
+            result.request_bytes_written = verdict.partial;
             break;
         case CallOutcome::rejected:
             result.verdict = {OutcomeClass::retryable, verdict.wait_pool ? FaultKind::overloaded
@@ -86,7 +88,11 @@ SqlCall::Attempt SqlCall::judge(SqlWork& work, Node& node, SqlFailure failure, b
         .timed_out = failure.timed_out,
         .work = connected ? progress.work
                           : (work.mode() == SessionMode::read_only ? Work::read : Work::write),
-        .on_standby = node.role.load() == NodeRole::standby};
+        // What writes was sent to a primary, whatever the node has turned into meanwhile.
+        .on_standby =
+            work.mode() == SessionMode::read_only && node.role.load() == NodeRole::standby,
+        .in_recovery = progress.in_recovery,
+        .outdated_plan = is_outdated_plan(failure)};
     Attempt attempt;
     attempt.verdict = classify_sql(seen);
     if (attempt.verdict.outcome == CallOutcome::ok) {
@@ -133,7 +139,8 @@ void SqlCall::log(const Node& node, const Attempt& attempt, TimePoint started) {
 }
 
 Failure SqlCall::conclude(const Finish& finish) {
-    const bool answered = last_verdict_.outcome == CallOutcome::failed && !log_.empty();
+    const bool answered =
+        (last_verdict_.outcome == CallOutcome::failed || last_verdict_.partial) && !log_.empty();
     Errc what = finish.error.value_or(Errc::attempts_exhausted);
     std::string detail = to_string(finish.reason);
     if (error_) {

@@ -75,4 +75,10 @@ SqlFailure failure_of(const std::exception& error, const PGconn* connection) {
     return failure;
 }
 
+bool is_outdated_plan(const SqlFailure& failure) {
+    return failure.sqlstate == "26000" ||
+           (failure.sqlstate == "0A000" &&
+            failure.text.find("cached plan must not change result type") != std::string::npos);
+}
+
 } // namespace failover::postgres

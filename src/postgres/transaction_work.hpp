@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "commit_resolver.hpp"
 #include "read_work.hpp"
 #include "write_work.hpp"
 
 #include <functional>
-#include <string>
+#include <optional>
 
 namespace failover::postgres {
 
@@ -20,17 +21,16 @@ public:
     [[nodiscard]] Choice choose(std::uint64_t excluded, TimePoint until,
                                 CallControl& control) override;
     void run(Session& session, Node& node, Progress& progress) override;
-    [[nodiscard]] InDoubtDecision resolve(const Node& node, TimePoint until,
+    [[nodiscard]] InDoubtDecision resolve(Node& node, TimePoint until,
                                           CallControl& control) override;
     [[nodiscard]] unsigned conflict_retries() const noexcept override {
         return options_.max_conflict_retries;
     }
 
 private:
-    void begin(pqxx::work& work) const;
-    void leave_evidence(pqxx::work& work, const Node& node);
-    [[nodiscard]] InDoubtEvidence look(Session& session, const Node& node);
-    [[nodiscard]] InDoubtEvidence claim(Session& session) const;
+    void begin(std::optional<pqxx::work>& work, Session& session) const;
+    void begin_with_token(std::optional<pqxx::work>& work, Session& session);
+    void leave_evidence(pqxx::work& work, const Session& session, const Node& node);
 
     detail::Database& database_;
     const Body& body_;
@@ -40,16 +40,7 @@ private:
     const Statement no_statement_{};
     const CausalToken no_token_{};
     ReadWork reader_;
-    // Of the last attempt.
-    std::string token_;
-    std::string xid_;
-    std::uint32_t timeline_ = 0;
-    std::uint64_t system_id_ = 0;
-    std::uint64_t generation_ = 0;
+    CommitEvidence evidence_; // of the last attempt
 };
-
-/// The table of exactly_once: one row a commit, written by the transaction it confirms.
-extern const char* const commit_log_ddl;
-extern const char* const commit_log_purge;
 
 } // namespace failover::postgres

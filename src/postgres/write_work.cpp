@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "write_work.hpp"
 
+#include <failover/role/partial_commit.hpp>
+
 #include <utility>
 
 namespace failover::postgres {
@@ -26,7 +28,10 @@ Choice PrimaryChoice::choose(std::uint64_t excluded, TimePoint until, CallContro
 }
 
 WriteWork::WriteWork(detail::Database& database, const Statement& statement, SessionMode mode)
-    : SqlWork{mode}, primary_{database}, statement_{statement} {
+    : SqlWork{mode},
+      primary_{database},
+      statement_{statement},
+      kind_{may_commit_in_part(statement.sql) ? Work::in_parts : Work::write} {
     params_.reserve(statement.params.size());
     for (const SqlParam& param : statement.params) {
         params_.push_back(param ? param->c_str() : nullptr);
@@ -34,9 +39,20 @@ WriteWork::WriteWork(detail::Database& database, const Statement& statement, Ses
 }
 
 void WriteWork::run(Session& session, Node&, Progress& progress) {
-    progress = {Work::write, true};
+    progress = {kind_, true};
+    static_cast<void>(session.take_unreplicated());
     pqxx::nontransaction work{session.connection()};
     result_ = exec_bound(work, statement_.sql, params_);
+    refuse_unreplicated(session);
+}
+
+void refuse_unreplicated(Session& session) {
+    if (session.take_unreplicated()) {
+        throw pqxx::sql_error{
+            "committed on this node, but no synchronous standby has confirmed it: "
+            "its wait was cancelled",
+            "COMMIT", "40003"};
+    }
 }
 
 } // namespace failover::postgres

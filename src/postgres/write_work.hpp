@@ -11,6 +11,8 @@ public:
     explicit PrimaryChoice(detail::Database& database) noexcept : database_{database} {}
 
     [[nodiscard]] Choice choose(std::uint64_t excluded, TimePoint until, CallControl& control);
+    /// The attempt has ended.
+    void release() { slot_.release(); }
 
 private:
     detail::Database& database_;
@@ -32,8 +34,12 @@ public:
 private:
     PrimaryChoice primary_;
     const Statement& statement_;
+    const Work kind_;
     SqlParams params_;
     pqxx::result result_;
 };
+
+/// Throws 40003 when the server says so of the last commit of `session`: a promotion may lose it.
+void refuse_unreplicated(Session& session);
 
 } // namespace failover::postgres

@@ -55,7 +55,8 @@ enum class EventKind {
     /// Database: several nodes take writes on one timeline, so none is written to.
     split_brain_started,
     split_brain_ended,
-    /// Database: the connection broke while a commit was confirmed; `reason` says what it came to.
+    /// Database: the connection broke while a commit was confirmed; `reason` says what it came to,
+    /// `duration` how long that took to find out.
     commit_in_doubt,
     /// Database: an operator paused writes, or let them go on.
     writes_paused,

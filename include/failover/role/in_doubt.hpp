@@ -7,11 +7,13 @@ namespace failover {
 
 /// What pg_xact_status() says of a transaction.
 enum class XidStatus : std::uint8_t {
-    /// NULL, an error, or not asked: too old, or in the future.
+    /// NULL or not asked: too old.
     unknown,
     in_progress,
     committed,
     aborted,
+    /// The number has not been given to any transaction yet: a crash lost the one that had it.
+    future,
 };
 
 /// What was found out about a transaction whose COMMIT was not answered. Each from the primary of
@@ -19,9 +21,12 @@ enum class XidStatus : std::uint8_t {
 struct InDoubtEvidence {
     /// It is the same cluster; else nothing counts. Default false.
     bool same_system = false;
-    /// It is on the timeline of the COMMIT. After a promotion the same number may be another
-    /// transaction's. Default false.
-    bool same_timeline = false;
+    /// It is the server of the COMMIT, on the timeline of then: on any other the same number may be
+    /// another transaction's. Default false.
+    bool same_history = false;
+    /// The server has not crashed or been restarted since the transaction got its number. A crash
+    /// may lose a transaction, and the number goes to another one. Default false.
+    bool same_life = false;
     /// The row that the transaction wrote under its token is there. Default false.
     bool token_row_found = false;
     /// We inserted and committed a row under its token ourselves. Whoever comes second is refused,
@@ -37,6 +42,8 @@ enum class InDoubtDecision : std::uint8_t {
     not_committed,
     /// Nothing that counts was found out yet.
     undecided,
+    /// Nor will anything be.
+    unknowable,
 };
 
 [[nodiscard]] constexpr const char* to_string(InDoubtDecision decision) noexcept {
@@ -47,13 +54,42 @@ enum class InDoubtDecision : std::uint8_t {
             return "not_committed";
         case InDoubtDecision::undecided:
             return "undecided";
+        case InDoubtDecision::unknowable:
+            return "unknowable";
     }
     return "unknown";
 }
 
-/// Did it commit? Rows are exact, also over a promotion that lost WAL; the number of the
-/// transaction is asked only when there is none. A row of the transaction beside one of ours cannot
-/// be: undecided.
+namespace detail {
+
+/// By the transaction's number. That it committed is believed of the life in which it ran only;
+/// that it did not, of any: also when the number is another transaction's by now, since then the
+/// first one was lost.
+[[nodiscard]] constexpr InDoubtDecision decide_by_number(const InDoubtEvidence& evidence) noexcept {
+    if (evidence.xid == XidStatus::unknown) {
+        return InDoubtDecision::undecided;
+    }
+    if (!evidence.same_history) {
+        return InDoubtDecision::unknowable;
+    }
+    switch (evidence.xid) {
+        case XidStatus::committed:
+            return evidence.same_life ? InDoubtDecision::committed : InDoubtDecision::unknowable;
+        case XidStatus::aborted:
+        case XidStatus::future:
+            return InDoubtDecision::not_committed;
+        case XidStatus::unknown:
+        case XidStatus::in_progress:
+            break;
+    }
+    return InDoubtDecision::undecided;
+}
+
+} // namespace detail
+
+/// Did it commit? Rows are exact, also over a crash and over a promotion that lost WAL; the number
+/// of the transaction is asked only when there is none. A row of the transaction beside one of ours
+/// cannot be: undecided.
 [[nodiscard]] constexpr InDoubtDecision decide_in_doubt(const InDoubtEvidence& evidence) noexcept {
     if (!evidence.same_system || (evidence.token_row_found && evidence.claim_inserted)) {
         return InDoubtDecision::undecided;
@@ -64,13 +100,7 @@ enum class InDoubtDecision : std::uint8_t {
     if (evidence.claim_inserted) {
         return InDoubtDecision::not_committed;
     }
-    if (evidence.same_timeline && evidence.xid == XidStatus::committed) {
-        return InDoubtDecision::committed;
-    }
-    if (evidence.same_timeline && evidence.xid == XidStatus::aborted) {
-        return InDoubtDecision::not_committed;
-    }
-    return InDoubtDecision::undecided;
+    return detail::decide_by_number(evidence);
 }
 
 } // namespace failover

@@ -4,6 +4,7 @@
 #include <failover/retry/fault.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace failover {
@@ -13,7 +14,8 @@ enum class CallOutcome : std::uint8_t {
     ok,
     /// Nothing of it was executed, or all of it was undone: it may run again.
     rejected,
-    /// The database answered with an error. Nothing of it was kept; again would be the same.
+    /// The database answered with an error. Nothing of it was kept, unless the verdict says
+    /// `partial`; again would be the same.
     failed,
     /// Executed or not: the answer was lost. It must not run again unless that is harmless.
     in_doubt,
@@ -27,6 +29,8 @@ enum class Work : std::uint8_t {
     read,
     /// One statement that commits by itself.
     write,
+    /// The same, one that may commit several times on its way: may_commit_in_part().
+    in_parts,
     /// Inside a transaction, before COMMIT was sent.
     transaction,
     /// COMMIT was sent, or may have been.
@@ -52,6 +56,10 @@ struct SqlAttempt {
     Work work = Work::read;
     /// The node was chosen as a standby.
     bool on_standby = false;
+    /// After a refused write: the node's own word, given over the same connection. None: unknown.
+    std::optional<bool> in_recovery{};
+    /// 0A000 is about the plan of a prepared statement whose tables have changed.
+    bool outdated_plan = false;
 };
 
 /// What to do after an attempt. The flags are independent of each other.
@@ -73,6 +81,8 @@ struct SqlVerdict {
     bool wait_pool = false;
     /// A prepared statement is unknown or out of date: prepare it again, once.
     bool reprepare = false;
+    /// Although the database answered, what it did before the error may have been kept.
+    bool partial = false;
     /// User, password or database are wrong for this node: exclude it, and tell somebody.
     bool config_error = false;
     /// For breaker and outlier detection. `success` with a fault: the node works, and the answer is
@@ -97,17 +107,21 @@ struct SqlVerdict {
 ///       transaction                    rejected   elsewhere, as a whole
 ///       write, commit                  in_doubt
 ///     an answer: what it undid stays undone, also when the connection is lost after it
-///       25006                          rejected   demoted, elsewhere; of a read or on a standby:
-///                                                 failed, since the statement should not write
+///       25006 in recovery              rejected   demoted, elsewhere
+///             not in recovery          failed     the caller made the transaction read-only
+///             unknown                  rejected   suspect, elsewhere
+///             a read or on a standby   failed     since the statement should not write
 ///       40001 40P01 on a primary       rejected   same_node, as a whole
 ///       40001 40P01 on a standby       rejected   elsewhere: replay cancelled the read
 ///       40003                          in_doubt   of a read: rejected
-///       26000 0A000                    rejected   reprepare; in a transaction: a fresh connection,
+///       26000 0A000 `outdated_plan`    rejected   reprepare; in a transaction: a fresh connection,
 ///                                                 as a whole
 ///       53300                          rejected   wait_pool
 ///       53xxx 58xxx XXxxx F0xxx        failed     suspect
 ///       57014 55P03                    failed     says nothing about the node
 ///       any other                      failed     the caller's: the node works
+///     an answer to work in parts, but for 25006 in recovery: `partial`, and never again
+///       what is rejected above         in_doubt
 [[nodiscard]] SqlVerdict classify_sql(const SqlAttempt& attempt) noexcept;
 
 } // namespace failover

@@ -11,6 +11,8 @@ namespace sql_outcome_test {
 using namespace failover;
 
 constexpr Work all_work[] = {Work::read, Work::write, Work::transaction, Work::commit};
+constexpr Work any_work[] = {Work::read, Work::write, Work::in_parts, Work::transaction,
+                             Work::commit};
 
 /// The server's answer over a connection that stands.
 SqlVerdict answered(std::string_view sqlstate, Work work = Work::write, bool on_standby = false) {
@@ -104,9 +106,17 @@ TEST(SqlOutcome, wrong_credentials_are_told_and_held_against_nobodys_health) {
     EXPECT_EQ(answered("3D000"), callers) << "a statement may name a database, too";
 }
 
-TEST(SqlOutcome, a_refused_write_demotes_the_node_and_goes_to_the_primary) {
-    for (const Work work : {Work::write, Work::transaction, Work::commit}) {
-        EXPECT_EQ(answered("25006", work),
+SqlVerdict refused(Work work, std::optional<bool> in_recovery) {
+    return classify_sql({.sqlstate = "25006",
+                         .connected = true,
+                         .sent = true,
+                         .work = work,
+                         .in_recovery = in_recovery});
+}
+
+TEST(SqlOutcome, a_write_refused_in_recovery_demotes_the_node_and_goes_to_the_primary) {
+    for (const Work work : {Work::write, Work::in_parts, Work::transaction, Work::commit}) {
+        EXPECT_EQ(refused(work, true),
                   (SqlVerdict{.outcome = CallOutcome::rejected,
                               .demoted = true,
                               .suspect = true,
@@ -114,6 +124,42 @@ TEST(SqlOutcome, a_refused_write_demotes_the_node_and_goes_to_the_primary) {
                               .elsewhere = true,
                               .attempt = {OutcomeClass::success, FaultKind::server_error}}));
     }
+}
+
+TEST(SqlOutcome, a_write_refused_by_a_primary_is_the_callers_error) {
+    SqlVerdict expected = callers;
+    expected.drop_connection = true;
+    for (const Work work : {Work::write, Work::transaction, Work::commit}) {
+        EXPECT_EQ(refused(work, false), expected);
+    }
+}
+
+TEST(SqlOutcome, a_write_refused_by_nobody_knows_whom_is_a_doubt) {
+    for (const Work work : {Work::write, Work::transaction, Work::commit}) {
+        const SqlVerdict verdict = refused(work, std::nullopt);
+        EXPECT_EQ(verdict.outcome, CallOutcome::rejected);
+        EXPECT_FALSE(verdict.demoted);
+        EXPECT_TRUE(verdict.suspect);
+        EXPECT_TRUE(verdict.elsewhere);
+    }
+}
+
+TEST(SqlOutcome, what_committed_in_part_is_never_called_undone) {
+    for (const char* state : {"40001", "40P01", "53300", "26000", "25006", "40003"}) {
+        const SqlVerdict verdict = answered(state, Work::in_parts);
+        EXPECT_EQ(verdict.outcome, CallOutcome::in_doubt) << state;
+        EXPECT_TRUE(verdict.partial) << state;
+        EXPECT_FALSE(verdict.same_node || verdict.elsewhere || verdict.reprepare) << state;
+    }
+    for (const char* state : {"23505", "57014", "P0001", "42P01", "53100", "0A000"}) {
+        EXPECT_EQ(answered(state, Work::in_parts).outcome, CallOutcome::failed) << state;
+        EXPECT_TRUE(answered(state, Work::in_parts).partial) << state;
+        EXPECT_FALSE(answered(state, Work::write).partial) << state;
+    }
+    EXPECT_EQ(lost("40001", Work::in_parts).outcome, CallOutcome::in_doubt);
+    EXPECT_EQ(lost("", Work::in_parts).outcome, CallOutcome::in_doubt);
+    EXPECT_EQ(lost("", Work::in_parts, false).outcome, CallOutcome::rejected) << "not sent";
+    EXPECT_EQ(answered("", Work::in_parts).outcome, CallOutcome::ok);
 }
 
 TEST(SqlOutcome, a_read_that_writes_is_the_callers_error) {
@@ -249,18 +295,31 @@ TEST(SqlOutcome, completion_unknown_is_in_doubt) {
 
 TEST(SqlOutcome, a_prepared_statement_that_is_gone_is_prepared_again_outside_of_transactions) {
     for (const char* state : {"26000", "0A000"}) {
+        const auto outdated = [state](Work work) {
+            return classify_sql({.sqlstate = state,
+                                 .connected = true,
+                                 .sent = true,
+                                 .work = work,
+                                 .outdated_plan = true});
+        };
         for (const Work work : {Work::read, Work::write}) {
-            const SqlVerdict verdict = answered(state, work);
+            const SqlVerdict verdict = outdated(work);
             EXPECT_EQ(verdict.outcome, CallOutcome::rejected);
             EXPECT_TRUE(verdict.reprepare);
             EXPECT_TRUE(verdict.same_node);
             EXPECT_FALSE(verdict.drop_connection);
         }
-        const SqlVerdict begun = answered(state, Work::transaction);
+        const SqlVerdict begun = outdated(Work::transaction);
         EXPECT_EQ(begun.outcome, CallOutcome::rejected);
         EXPECT_FALSE(begun.reprepare) << "the transaction has failed";
         EXPECT_TRUE(begun.drop_connection) << "a fresh one has no stale statements";
         EXPECT_TRUE(begun.same_node);
+    }
+}
+
+TEST(SqlOutcome, what_the_server_cannot_do_it_cannot_do_again) {
+    for (const Work work : all_work) {
+        EXPECT_EQ(answered("0A000", work), callers);
     }
 }
 
@@ -305,14 +364,14 @@ TEST(SqlOutcome, nothing_in_doubt_runs_again) {
         for (const char b : digits) {
             for (const std::string_view rest : {"000", "001", "003", "006", "P01", "P02", "P03"}) {
                 const std::string state = std::string{a, b}.append(rest);
-                for (int bits = 0; bits < 128; ++bits) {
+                for (int bits = 0; bits < 160; ++bits) {
                     const SqlAttempt attempt{.sqlstate = state,
                                              .connected = (bits & 1) != 0,
                                              .sent = (bits & 2) != 0,
                                              .broken = (bits & 4) != 0,
                                              .timed_out = (bits & 8) != 0,
-                                             .work = all_work[(bits >> 4) & 3],
-                                             .on_standby = (bits & 64) != 0};
+                                             .work = any_work[(bits >> 4) % 5],
+                                             .on_standby = bits >= 80};
                     const SqlVerdict verdict = classify_sql(attempt);
                     const bool again = verdict.same_node || verdict.elsewhere;
                     const bool doubt = verdict.outcome == CallOutcome::in_doubt;

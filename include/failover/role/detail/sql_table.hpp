@@ -85,8 +85,15 @@ inline SqlVerdict refused_write_verdict(const SqlAttempt& attempt) noexcept {
                 .suspect = !attempt.on_standby,
                 .attempt = {OutcomeClass::success, FaultKind::none}};
     }
+    if (attempt.in_recovery == false) {
+        // The transaction was made read-only, or what it asked of another server was refused there.
+        // The setting may have been made for the whole session.
+        return {.outcome = CallOutcome::failed,
+                .drop_connection = true,
+                .attempt = {OutcomeClass::success, FaultKind::none}};
+    }
     return {.outcome = CallOutcome::rejected,
-            .demoted = true,
+            .demoted = attempt.in_recovery == true,
             .suspect = true,
             .drop_connection = true,
             .elsewhere = true,
@@ -112,7 +119,7 @@ inline SqlVerdict answer_verdict(const SqlAttempt& attempt) noexcept {
                 .elsewhere = undone,
                 .attempt = works_but};
     }
-    if (state == "26000" || state == "0A000") {
+    if (state == "26000" || (state == "0A000" && attempt.outdated_plan)) {
         const bool begun = attempt.work == Work::transaction || attempt.work == Work::commit;
         return {.outcome = CallOutcome::rejected,
                 .drop_connection = begun,
@@ -135,6 +142,19 @@ inline SqlVerdict answer_verdict(const SqlAttempt& attempt) noexcept {
         return {.outcome = CallOutcome::failed, .attempt = {}};
     }
     return {.outcome = CallOutcome::failed, .attempt = {OutcomeClass::success, FaultKind::none}};
+}
+
+/// An error undoes what came after the last commit of the statement, whatever it is.
+inline void keep_parts(const SqlAttempt& attempt, SqlVerdict& verdict) noexcept {
+    const bool could_not_write = attempt.sqlstate == "25006" && attempt.in_recovery == true;
+    if (attempt.work != Work::in_parts || !attempt.sent || could_not_write) {
+        return;
+    }
+    verdict.partial = true;
+    verdict.same_node = verdict.elsewhere = verdict.wait_pool = verdict.reprepare = false;
+    if (verdict.outcome == CallOutcome::rejected) {
+        verdict.outcome = CallOutcome::in_doubt;
+    }
 }
 
 } // namespace failover::detail
@@ -171,6 +191,7 @@ inline SqlVerdict classify_sql(const SqlAttempt& attempt) noexcept {
                             : SqlVerdict{.outcome = CallOutcome::rejected, .elsewhere = true};
     }
     SqlVerdict verdict = detail::answer_verdict(attempt);
+    detail::keep_parts(attempt, verdict);
     verdict.drop_connection = verdict.drop_connection || lost;
     return verdict;
 }
