@@ -151,9 +151,9 @@ InDoubtDecision TransactionWork::resolve(const Node& before, TimePoint until,
     while (decision == InDoubtDecision::undecided && Clock::now() < end && !control.aborted()) {
         Cluster::DrainSlot slot;
         Cluster::NoPrimary why;
-        Node* primary = database_.cluster().primary(Clock::now());
+        Node* primary = database_.cluster().primary(Clock::now(), PrimaryUse::look);
         if (primary == nullptr) {
-            primary = database_.cluster().await_primary(end, control, slot, why);
+            primary = database_.cluster().await_primary(end, control, slot, why, PrimaryUse::look);
         }
         if (primary == nullptr) {
             break;
@@ -162,7 +162,7 @@ InDoubtDecision TransactionWork::resolve(const Node& before, TimePoint until,
         if (auto* session = std::get_if<std::unique_ptr<Session>>(&checkout)) {
             Session& live = **session;
             const TimePoint now = Clock::now();
-            if (!primary->writable(now)) {
+            if (!primary->proven(now)) {
                 primary->pool.give_back(std::move(*session), true);
                 continue; // fenced while this waited for a connection
             }

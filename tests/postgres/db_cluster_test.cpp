@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "postgres/connect.hpp"
+#include "postgres/connect_race.hpp"
 #include "support/database_config.hpp"
 #include "support/events.hpp"
 #include "support/fault_proxy.hpp"

@@ -23,7 +23,8 @@ struct DatabaseReadOptions {
     /// The same in bytes of WAL. Range >= 1. Default 16 MiB.
     std::uint64_t max_staleness_bytes = std::uint64_t{16} << 20U;
     /// Without a primary nobody knows how old a standby's data is. true: it is read all the same
-    /// when nothing better is there, unless a call names a max_staleness. Default true.
+    /// when nothing better is there, unless it was too old when there was a primary, or a call
+    /// names a max_staleness. Default true.
     bool allow_unknown_staleness = true;
     /// How long query_after() waits for a standby to catch up before it asks the primary. Range
     /// >= 0. Default 50 ms.
