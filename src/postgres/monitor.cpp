@@ -96,13 +96,15 @@ asio::awaitable<void> Monitor::keep_up(Monitor& self, std::size_t index, Rounds 
     asio::steady_timer rest{executor};
     while (!watch.control->aborted()) {
         std::string problem;
+        bool failed = false;
         try {
             co_await rounds(self, index);
         } catch (const std::exception& error) {
             problem = error.what();
+            failed = true;
         }
-        if (problem.empty()) {
-            co_return;
+        if (!failed) {
+            co_return; // aborted
         }
         self.cluster_.lost(*watch.node,
                            SqlFailure{.phase = Phase::queued, .text = std::move(problem)},

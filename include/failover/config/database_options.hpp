@@ -73,7 +73,8 @@ struct DatabaseMonitorOptions {
     Duration interval = std::chrono::seconds{1};
     /// The same while something is wrong. Range 1 ms to `interval`. Default 50 ms.
     Duration panic_interval = std::chrono::milliseconds{50};
-    /// Longest wait for an answer. Range 10 ms to 60 s. Default 1 s; less while something is wrong.
+    /// Longest wait for an answer on a standing connection. Range 10 ms to 60 s. Default 1 s; less
+    /// while something is wrong.
     Duration timeout = std::chrono::seconds{1};
 };
 
@@ -93,7 +94,7 @@ struct DatabasePoolOptions {
     Duration max_lifetime = std::chrono::minutes{30};
     /// An idle connection is closed after this. Range > 0. Default 10 min.
     Duration idle_timeout = std::chrono::minutes{10};
-    /// Threads for async verbs. Range 1 to 1024. Default 16.
+    /// Threads for async reads, and as many for other async verbs. Range 1 to 1024. Default 16.
     std::uint32_t workers = 16;
 };
 
