@@ -97,8 +97,10 @@ void FailoverDB::health_check() const {
 
 asio::awaitable<Result<pqxx::result>> FailoverDB::async_read(Statement statement,
                                                              CausalToken after) const {
+    // The primary may have to be waited for when a token is to be reached.
+    WorkerPool& workers = after.empty() ? database_->readers() : database_->writers();
     return postgres::on_worker<pqxx::result>(
-        database_, true,
+        database_, workers, true,
         [statement = std::move(statement), after, options = options_](Database& database,
                                                                       CallControl& control) {
             return database.read(statement, after, options, control);
@@ -106,7 +108,7 @@ asio::awaitable<Result<pqxx::result>> FailoverDB::async_read(Statement statement
 }
 
 asio::awaitable<Result<pqxx::result>> FailoverDB::async_write(Statement statement) const {
-    return postgres::on_worker<pqxx::result>(database_, false,
+    return postgres::on_worker<pqxx::result>(database_, database_->writers(), false,
                                              [statement = std::move(statement), options = options_](
                                                  Database& database, CallControl& control) {
                                                  return database.write(statement, options, control);
@@ -116,7 +118,8 @@ asio::awaitable<Result<pqxx::result>> FailoverDB::async_write(Statement statemen
 asio::awaitable<Result<void>> FailoverDB::async_run_transaction(
     std::function<void(pqxx::work&)> body, TransactionOptions options) const {
     const bool reads = options.read_only;
-    return postgres::on_worker<void>(database_, reads,
+    WorkerPool& workers = reads ? database_->readers() : database_->writers();
+    return postgres::on_worker<void>(database_, workers, reads,
                                      [body = std::move(body), options = std::move(options)](
                                          Database& database, CallControl& control) {
                                          return database.transaction(body, options, control);
@@ -125,7 +128,8 @@ asio::awaitable<Result<void>> FailoverDB::async_run_transaction(
 
 asio::awaitable<Result<CausalToken>> FailoverDB::async_try_token() const {
     return postgres::on_worker<CausalToken>(
-        database_, true, [options = options_](Database& database, CallControl& control) {
+        database_, database_->writers(), true,
+        [options = options_](Database& database, CallControl& control) {
             return database.token(options, control);
         });
 }
@@ -136,7 +140,8 @@ asio::awaitable<CausalToken> FailoverDB::async_token() const {
 
 asio::awaitable<Result<void>> FailoverDB::async_try_health_check() const {
     return postgres::on_worker<void>(
-        database_, true, [options = options_](Database& database, CallControl& control) {
+        database_, database_->writers(), true,
+        [options = options_](Database& database, CallControl& control) {
             return database.health_check(options, control);
         });
 }

@@ -59,10 +59,11 @@ private:
     std::shared_ptr<AsyncCall<T>> call_;
 };
 
-/// Runs `work` on a worker thread. `reads`: given up, it was certainly not executed.
+/// Runs `work` on a thread of `workers`, which are the database's. `reads`: given up, it was
+/// certainly not executed.
 template <class T>
 asio::awaitable<Result<T>> on_worker(
-    std::shared_ptr<detail::Database> database, bool reads,
+    std::shared_ptr<detail::Database> database, WorkerPool& workers, bool reads,
     std::function<Result<T>(detail::Database&, CallControl&)> work) {
     const auto call = std::make_shared<AsyncCall<T>>(database);
     if (!call->entry.open()) {
@@ -81,7 +82,7 @@ asio::awaitable<Result<T>> on_worker(
         call->work = nullptr; // what it holds goes before the caller goes on
         call->wake();
     };
-    if (!database->workers().run(std::move(task))) {
+    if (!workers.run(std::move(task))) {
         co_return database->fail(Errc::queue_full,
                                  "all workers are busy and their queue is full; raise "
                                  "pool.workers or shed load");

@@ -32,7 +32,6 @@ Cluster::Cluster(const DatabaseConfig& config, std::vector<std::unique_ptr<Node>
                                    .gate = StalenessGate{limits},
                                    .heard = false,
                                    .held = {},
-                                   .failures = 0,
                                    .problem = "it has not answered yet",
                                    .log_in_problem = {},
                                    .unreachable_since = now});
@@ -48,10 +47,13 @@ Node* Cluster::find(std::string_view id) const noexcept {
     return nullptr;
 }
 
-Node* Cluster::primary(TimePoint now) const noexcept {
+Node* Cluster::primary(TimePoint now, PrimaryUse use) const noexcept {
     Node* const node = primary_.load(std::memory_order_acquire);
-    const bool may =
-        node != nullptr && node->writable(now) && !paused_.load(std::memory_order_acquire);
+    if (node == nullptr || !node->proven(now)) {
+        return nullptr;
+    }
+    const bool held = use == PrimaryUse::write && paused_.load(std::memory_order_acquire);
+    const bool may = use == PrimaryUse::look || (!held && node->writable(now));
     return may ? node : nullptr;
 }
 
@@ -88,7 +90,6 @@ void Cluster::reported(Node& node, const NodeReport& report, TimePoint now) {
         const bool promoted = watched.last.in_recovery && !report.in_recovery;
         const bool was_down = !node.reachable.load();
         watched.last = report;
-        watched.failures = 0;
         watched.problem.clear();
         node.reachable.store(true);
         if (was_down) {
@@ -117,7 +118,6 @@ void Cluster::lost(Node& node, const SqlFailure& failure, TimePoint now) {
     {
         const std::lock_guard lock{mutex_};
         Watched& watched = watched_[node.index];
-        ++watched.failures;
         watched.problem = failure.text;
         watched.heard = true;
         note(election_.lost(node.index, now), now, told);
@@ -150,16 +150,15 @@ TimePoint Cluster::next_probe(TimePoint now) {
     return next;
 }
 
-Duration Cluster::probe_timeout() const {
+Duration Cluster::probe_timeout(Duration round_trip) const {
     const std::lock_guard lock{mutex_};
-    return pace_.timeout();
+    return pace_.timeout(round_trip);
 }
 
 void Cluster::set_draining(Node& node, bool draining) {
     node.draining.store(draining);
-    if (draining) {
-        node.pool.purge();
-    }
+    // Not as when it is no primary any more: what is under way there finishes.
+    node.pool.set_draining(draining);
     changed_.notify_all();
     listener_.on_event(
         event(draining ? EventKind::endpoint_draining : EventKind::endpoint_undrained, &node,

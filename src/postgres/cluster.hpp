@@ -28,6 +28,16 @@
 
 namespace failover::postgres {
 
+/// What a primary is wanted for.
+enum class PrimaryUse {
+    /// Not while writes are paused, nor on a node that is being drained.
+    write,
+    /// Not on a node that is being drained.
+    read,
+    /// To find out about a commit of before, whatever an operator has ordered since.
+    look,
+};
+
 /// The nodes, what they proved to be, and who may be written: the pure rules of failover/role with
 /// a lock around them, and the calls that wait for a primary.
 ///
@@ -56,8 +66,9 @@ public:
 
     // For calls.
 
-    /// The node that may be written now; null: none, await_primary() waits for one. No lock.
-    [[nodiscard]] Node* primary(TimePoint now) const noexcept;
+    /// The primary, proven a moment ago; null: none that may be used so, await_primary() waits for
+    /// one. No lock.
+    [[nodiscard]] Node* primary(TimePoint now, PrimaryUse use = PrimaryUse::write) const noexcept;
 
     /// Why there is no primary to be had.
     struct NoPrimary {
@@ -83,9 +94,9 @@ public:
         friend class Cluster;
         Cluster* cluster_ = nullptr;
     };
-    /// Waits until there is one, at most until `until`. Null: `why` says.
+    /// Waits until there is one, at most until `until`. Null: `why` says. Only writes take a slot.
     [[nodiscard]] Node* await_primary(TimePoint until, CallControl& control, DrainSlot& slot,
-                                      NoPrimary& why);
+                                      NoPrimary& why, PrimaryUse use = PrimaryUse::write);
     /// Until something changed, or `until`. False: aborted.
     [[nodiscard]] bool wait_changed(TimePoint until, CallControl& control);
     /// Is a primary known, proven a moment ago or not? No lock.
@@ -94,10 +105,11 @@ public:
     }
     /// A pause of a call. False: aborted.
     [[nodiscard]] bool sleep(TimePoint until, CallControl& control);
-    /// Waits, until `until` at most, for a standby that has `token` and is not `excluded`; null:
-    /// none got there.
-    [[nodiscard]] Node* await_token(const CausalToken& token, std::uint64_t excluded,
-                                    TimePoint until, CallControl& control);
+    /// Standbys known to have `token`: bit i is node i.
+    [[nodiscard]] std::uint64_t holders(const CausalToken& token) const;
+    /// Asks every node, and waits for what they say, for a few milliseconds and not beyond `until`.
+    /// False: aborted.
+    [[nodiscard]] bool ask_and_wait(TimePoint until, CallControl& control);
     [[nodiscard]] bool within(const Node& node, Duration max_age, TimePoint now) const;
 
     /// What a call met says something about a node: it must prove anew what it is before it is
@@ -111,10 +123,9 @@ public:
     void reported(Node& node, const NodeReport& report, TimePoint now);
     void lost(Node& node, const SqlFailure& failure, TimePoint now);
     [[nodiscard]] TimePoint next_probe(TimePoint now);
-    [[nodiscard]] Duration probe_timeout() const;
-    /// Probes of the node that failed in a row.
-    [[nodiscard]] unsigned failures(const Node& node) const;
-    /// A log-in of the health check ended; `problem` is empty when it passed.
+    /// Longest wait for an answer; `round_trip`: of the last one over the same connection, 0: none.
+    [[nodiscard]] Duration probe_timeout(Duration round_trip) const;
+    /// A log-in that was no probe ended; `problem` is empty when it passed.
     void logged_in(Node& node, const std::string& problem);
 
     // For operators.
@@ -123,6 +134,7 @@ public:
     void resume();
     void set_draining(Node& node, bool draining);
 
+    /// Writes that wait for a primary, or for the end of a pause.
     [[nodiscard]] std::size_t waiting_writes() const;
     /// At most this old; none: unknown. 0 for one that is no standby.
     [[nodiscard]] std::optional<Duration> staleness(const Node& node) const;
@@ -140,11 +152,10 @@ private:
         StalenessGate gate;
         /// It has answered or failed once.
         bool heard = false;
-        /// An answer that waits for nodes before it to be heard.
+        /// An answer that waits for other nodes to be heard.
         std::optional<NodeReport> held{};
-        unsigned failures = 0;
         std::string problem{};
-        /// Of the last log-in.
+        /// Of the last log-in that was no probe.
         std::string log_in_problem{};
         TimePoint unreachable_since{};
     };
@@ -162,6 +173,7 @@ private:
     void elect(TimePoint now, Told& told);
     void note(const ElectionChange& change, TimePoint now, Told& told);
     void refresh(TimePoint now);
+    void spare_writes();
     void tell(Told told);
     [[nodiscard]] std::string explain_locked() const;
     [[nodiscard]] TimePoint wait_limit(TimePoint now, TimePoint until);
@@ -188,6 +200,7 @@ private:
     bool lost_told_ = false;
     /// Writes that waited go on a few at a time.
     bool drains_ = false;
+    std::size_t waiting_writes_ = 0;
 };
 
 } // namespace failover::postgres

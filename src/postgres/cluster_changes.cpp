@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "cluster.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -53,10 +54,15 @@ Event Cluster::event(EventKind kind, const Node* node, std::string reason, Durat
 }
 
 /// Answers are judged in the order of the configuration: which cluster this is, the first node that
-/// takes writes says, and not the one that is quickest to answer at the start.
+/// takes writes says, and not the one that is quickest to answer at the start. And nobody is
+/// primary before every node has answered or failed to: a primary that was left behind looks like
+/// any other until the one that follows it was heard. Independent servers know no such thing.
 void Cluster::elect(TimePoint now, Told& told) {
+    const bool all_heard =
+        std::all_of(watched_.begin(), watched_.end(), [](const Watched& one) { return one.heard; });
+    const bool may_lead = all_heard || config_.writes.failover == WriteFailover::any_writable;
     for (std::size_t i = 0; i < watched_.size() && watched_[i].heard; ++i) {
-        if (watched_[i].held) {
+        if (watched_[i].held && (may_lead || !watched_[i].held->writable())) {
             const NodeReport report = *std::exchange(watched_[i].held, std::nullopt);
             note(election_.report(i, report, now), now, told);
         }
@@ -124,6 +130,7 @@ void Cluster::refresh(TimePoint now) {
         const Watched& watched = watched_[node->index];
         node->role.store(election_.role(node->index));
         node->admitted.store(watched.gate.admitted());
+        node->known_stale.store(watched.gate.known_stale());
         node->round_trip.store(watched.last.round_trip.count());
         node->timeline.store(watched.last.timeline);
         node->position.store(watched.last.position.value);
@@ -133,6 +140,19 @@ void Cluster::refresh(TimePoint now) {
                                    std::memory_order_release);
     }
     primary_.store(primary ? nodes_[*primary].get() : nullptr, std::memory_order_release);
+    spare_writes();
+}
+
+/// Reads that have no standby all go to the primary, where writes must still find a connection.
+void Cluster::spare_writes() {
+    const bool readable = std::any_of(nodes_.begin(), nodes_.end(), [](const auto& node) {
+        return node->usable() && node->role.load() == NodeRole::standby && node->admitted.load();
+    });
+    const bool spread = nodes_.size() > 1 && config_.reads.policy != ReadPolicy::primary;
+    const Node* const primary = primary_.load();
+    for (const std::unique_ptr<Node>& node : nodes_) {
+        node->pool.spare_writes(spread && !readable && node.get() == primary);
+    }
 }
 
 void Cluster::tell(Told told) {

@@ -14,11 +14,6 @@ bool Cluster::within(const Node& node, Duration max_age, TimePoint now) const {
     return watched_[node.index].gate.within(max_age, now);
 }
 
-unsigned Cluster::failures(const Node& node) const {
-    const std::lock_guard lock{mutex_};
-    return watched_[node.index].failures;
-}
-
 /// A log-in may fail where the monitor's standing connection works: said once, changes nothing.
 void Cluster::logged_in(Node& node, const std::string& problem) {
     bool news = false;
@@ -28,6 +23,9 @@ void Cluster::logged_in(Node& node, const std::string& problem) {
         news = !problem.empty() && watched.log_in_problem.empty() && node.reachable.load();
         watched.log_in_problem = problem;
     }
+    if (problem.empty()) {
+        node.pool.accepted();
+    }
     if (news) {
         listener_.on_event(
             event(EventKind::discovery_warning, &node, "a new log-in failed: " + problem));
@@ -36,7 +34,7 @@ void Cluster::logged_in(Node& node, const std::string& problem) {
 
 std::size_t Cluster::waiting_writes() const {
     const std::lock_guard lock{mutex_};
-    return buffer_.waiting();
+    return waiting_writes_;
 }
 
 std::optional<Duration> Cluster::staleness(const Node& node) const {
@@ -52,7 +50,7 @@ Topology Cluster::topology(TimePoint now) const {
     topology.system_id = election_.system_id();
     topology.split_brain = election_.split_brain();
     topology.writes_paused = paused_.load();
-    topology.waiting_writes = buffer_.waiting();
+    topology.waiting_writes = waiting_writes_;
     if (const auto primary = election_.primary(now)) {
         topology.primary = nodes_[*primary]->id;
     }

@@ -30,8 +30,8 @@ private:
     Cluster& cluster_;
 };
 
-Node* Cluster::await_primary(TimePoint until, CallControl& control, DrainSlot& slot,
-                             NoPrimary& why) {
+Node* Cluster::await_primary(TimePoint until, CallControl& control, DrainSlot& slot, NoPrimary& why,
+                             PrimaryUse use) {
     slot.release(); // who waits again lets the others go on, and takes a place like any of them
     // Perhaps only the proof is old: ask, and wait for what comes of it.
     listener_.on_doubt(nullptr);
@@ -44,34 +44,39 @@ Node* Cluster::await_primary(TimePoint until, CallControl& control, DrainSlot& s
                                             to_string(answer) + "): " + explain_locked()};
         return nullptr;
     }
+    const bool writes = use == PrimaryUse::write;
+    waiting_writes_ += writes ? 1 : 0;
+    Node* found = nullptr;
     for (;;) {
         lock.unlock();
         const bool aborted = !waiting.entered() || control.aborted();
         lock.lock();
         if (aborted) {
             why = {NoPrimary::Why::aborted, {}};
+            buffer_.leave();
             break;
         }
         const TimePoint now = Clock::now();
-        if (Node* found = primary(now)) {
-            if (!drains_) {
-                buffer_.leave();
-                return found;
-            }
-            if (buffer_.proceed()) {
-                slot.cluster_ = this;
-                return found;
-            }
+        found = primary(now, use);
+        if (found != nullptr && !(writes && drains_)) {
+            buffer_.leave();
+            break;
         }
+        if (found != nullptr && buffer_.proceed()) {
+            slot.cluster_ = this;
+            break;
+        }
+        found = nullptr;
         const TimePoint limit = wait_limit(now, until);
         if (now >= limit) {
             why = {NoPrimary::Why::timed_out, explain_locked()};
+            buffer_.leave();
             break;
         }
         changed_.wait_until(lock, limit);
     }
-    buffer_.leave();
-    return nullptr;
+    waiting_writes_ -= writes ? 1 : 0;
+    return found;
 }
 
 /// Until when those that wait may, as things stand.
@@ -128,31 +133,23 @@ bool Cluster::sleep(TimePoint until, CallControl& control) {
     return false;
 }
 
-Node* Cluster::await_token(const CausalToken& token, std::uint64_t excluded, TimePoint until,
-                           CallControl& control) {
-    Awakened awakened{*this};
-    const Waiting waiting{control, awakened};
-    while (waiting.entered() && !control.aborted()) {
-        {
-            std::unique_lock lock{mutex_};
-            for (const std::unique_ptr<Node>& node : nodes_) {
-                const NodeReport& last = watched_[node->index].last;
-                if ((excluded >> node->index & 1U) == 0 && node->usable() && last.in_recovery &&
-                    check_token(token, last.system_id, last.timeline, last.position) ==
-                        TokenState::reached) {
-                    return node.get();
-                }
-            }
-            if (Clock::now() >= until) {
-                return nullptr;
-            }
+std::uint64_t Cluster::holders(const CausalToken& token) const {
+    const std::lock_guard lock{mutex_};
+    std::uint64_t found = 0;
+    for (const std::unique_ptr<Node>& node : nodes_) {
+        const NodeReport& last = watched_[node->index].last;
+        const TokenState state = check_token(token, last.system_id, last.timeline, last.position);
+        if (last.in_recovery && state == TokenState::reached) {
+            found |= std::uint64_t{1} << node->index;
         }
-        listener_.on_doubt(nullptr);
-        std::unique_lock lock{mutex_};
-        constexpr Duration pace = std::chrono::milliseconds{5};
-        changed_.wait_until(lock, std::min(until, Clock::now() + pace));
     }
-    return nullptr;
+    return found;
+}
+
+bool Cluster::ask_and_wait(TimePoint until, CallControl& control) {
+    constexpr Duration pace = std::chrono::milliseconds{5};
+    listener_.on_doubt(nullptr);
+    return wait_changed(std::min(until, Clock::now() + pace), control);
 }
 
 void Cluster::pause() {
@@ -169,6 +166,7 @@ void Cluster::resume() {
         const std::lock_guard lock{mutex_};
         paused_.store(false);
         buffer_.resume(Clock::now());
+        drains_ = drains_ || buffer_.waiting() > 0; // the new primary is not to be overrun
     }
     changed_.notify_all();
     listener_.on_event(event(EventKind::writes_resumed, nullptr, "by an operator"));

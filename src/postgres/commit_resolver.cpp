@@ -96,10 +96,10 @@ Node* CommitResolver::whom(TimePoint end, CallControl& control) {
         return &node_;
     }
     Cluster& cluster = database_.cluster();
-    Node* primary = cluster.primary(Clock::now());
+    Node* primary = cluster.primary(Clock::now(), PrimaryUse::look);
     Cluster::NoPrimary why;
     if (primary == nullptr) {
-        primary = cluster.await_primary(end, control, slot_, why);
+        primary = cluster.await_primary(end, control, slot_, why, PrimaryUse::look);
     }
     return evidence_.token.empty() && primary != &node_ ? nullptr : primary;
 }
@@ -116,7 +116,7 @@ InDoubtDecision CommitResolver::ask(Node& node, TimePoint end) {
     Session& session = **found;
     bool intact = true;
     // It may have been fenced while this waited for a connection.
-    if (independent() || node.writable(now)) {
+    if (independent() || node.proven(now)) {
         intact =
             within(session, std::min(end, now + look_limit), [&] { decision = look(session); });
         if (decision == InDoubtDecision::committed) {

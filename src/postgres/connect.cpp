@@ -5,17 +5,15 @@
 
 #include <boost/asio/error.hpp>
 
-#include <algorithm>
 #include <cctype>
-#include <chrono>
-#include <poll.h>
 #include <utility>
+#include <vector>
 
 namespace failover::postgres {
 namespace {
 
-PGconn* start(const Conninfo& info, const std::vector<boost::asio::ip::address>& addresses) {
-    const auto options = info.keywords(addresses);
+PGconn* start(const Conninfo& info, const boost::asio::ip::address* address) {
+    const auto options = info.keywords(address);
     std::vector<const char*> names;
     std::vector<const char*> values;
     for (const auto& [name, value] : options) {
@@ -69,9 +67,8 @@ std::string sqlstate_in(const std::string& message) {
     return {};
 }
 
-ConnectAttempt::ConnectAttempt(const Conninfo& info,
-                               const std::vector<boost::asio::ip::address>& addresses)
-    : handle_{start(info, addresses)} {
+ConnectAttempt::ConnectAttempt(const Conninfo& info, const boost::asio::ip::address* address)
+    : handle_{start(info, address)} {
     if (handle_) {
         PQsetErrorVerbosity(handle_.get(), PQERRORS_VERBOSE);
     }
@@ -100,8 +97,7 @@ ConnectStep ConnectAttempt::step() {
 SqlFailure ConnectAttempt::failure(bool timed_out) const {
     SqlFailure failure;
     failure.timed_out = timed_out;
-    const bool connected = handle_ && PQstatus(handle_.get()) >= CONNECTION_MADE;
-    failure.phase = timed_out && connected ? Phase::handshaking : Phase::connecting;
+    failure.phase = timed_out && reached() ? Phase::handshaking : Phase::connecting;
     if (timed_out) {
         failure.cause = boost::asio::error::timed_out;
         failure.text = "no connection in time";
@@ -118,31 +114,6 @@ SqlFailure ConnectAttempt::failure(bool timed_out) const {
         failure.phase = Phase::handshaking;
     }
     return failure;
-}
-
-std::variant<PgHandle, SqlFailure> connect(const Conninfo& info,
-                                           const std::vector<boost::asio::ip::address>& addresses,
-                                           TimePoint until) {
-    ConnectAttempt attempt{info, addresses};
-    for (;;) {
-        const ConnectStep step = attempt.step();
-        if (step == ConnectStep::done) {
-            return attempt.take();
-        }
-        if (step == ConnectStep::failed) {
-            return attempt.failure(false);
-        }
-        const auto left =
-            std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
-        if (left <= 0) {
-            return attempt.failure(true);
-        }
-        pollfd waiting{attempt.socket(),
-                       static_cast<short>(step == ConnectStep::wait_readable ? POLLIN : POLLOUT),
-                       0};
-        constexpr decltype(left) most = 60'000;
-        static_cast<void>(::poll(&waiting, 1, static_cast<int>(std::min(left, most))));
-    }
 }
 
 } // namespace failover::postgres

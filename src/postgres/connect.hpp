@@ -10,8 +10,6 @@
 #include <boost/asio/ip/address.hpp>
 
 #include <string>
-#include <variant>
-#include <vector>
 
 namespace failover::postgres {
 
@@ -36,14 +34,19 @@ struct SqlFailure {
 enum class ConnectStep { wait_readable, wait_writable, done, failed };
 
 /// libpq's connection attempt, one step at a time, so that blocking and asynchronous callers share
-/// it. start() never looks a name up: addresses are given.
+/// it. It never looks a name up: the address is given.
 /// Threads    one thread at a time.
 class ConnectAttempt {
 public:
-    ConnectAttempt(const Conninfo& info, const std::vector<boost::asio::ip::address>& addresses);
+    /// `address`: of the host name; null: there was nothing to look up.
+    ConnectAttempt(const Conninfo& info, const boost::asio::ip::address* address);
 
     [[nodiscard]] ConnectStep step();
     [[nodiscard]] int socket() const noexcept { return PQsocket(handle_.get()); }
+    /// Has a server, or what stands before it, accepted the connection?
+    [[nodiscard]] bool reached() const noexcept {
+        return handle_ && PQstatus(handle_.get()) >= CONNECTION_MADE;
+    }
     /// After done.
     [[nodiscard]] PgHandle take() noexcept { return std::move(handle_); }
     /// After failed, or when the time is over.
@@ -53,10 +56,6 @@ private:
     PgHandle handle_;
     bool first_ = true;
 };
-
-/// Connects on the calling thread, until `until` at the latest.
-[[nodiscard]] std::variant<PgHandle, SqlFailure> connect(
-    const Conninfo& info, const std::vector<boost::asio::ip::address>& addresses, TimePoint until);
 
 /// SQLSTATE in a message of libpq that was asked for verbose errors ("FATAL:  53300: sorry ..."):
 /// connection errors have no other place for it. Empty when there is none.

@@ -33,28 +33,18 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 6> defaults{
 bool Conninfo::needs_lookup() const {
     boost::system::error_code not_an_address;
     static_cast<void>(boost::asio::ip::make_address(host, not_an_address));
-    return !host.starts_with('/') && !host.starts_with('@') && not_an_address;
+    return host_address.empty() && !host.starts_with('/') && !host.starts_with('@') &&
+           not_an_address;
 }
 
 std::vector<std::pair<std::string, std::string>> Conninfo::keywords(
-    const std::vector<boost::asio::ip::address>& addresses) const {
-    // libpq pairs hosts, addresses and ports off by position; the name stays for TLS.
-    std::string hosts = host;
-    std::string hostaddr;
-    std::string ports = port;
-    for (std::size_t i = 0; i < addresses.size(); ++i) {
-        if (i > 0) {
-            hosts += ',' + host;
-            hostaddr += ',';
-            ports += ',' + port;
-        }
-        hostaddr += addresses[i].to_string();
-    }
+    const boost::asio::ip::address* found) const {
     std::vector<std::pair<std::string, std::string>> all = options;
-    all.emplace_back("host", hosts);
-    all.emplace_back("port", ports);
-    if (!hostaddr.empty()) {
-        all.emplace_back("hostaddr", hostaddr);
+    all.emplace_back("host", host); // the name stays for TLS
+    all.emplace_back("port", port);
+    const std::string address = found != nullptr ? found->to_string() : host_address;
+    if (!address.empty()) {
+        all.emplace_back("hostaddr", address);
     }
     return all;
 }
@@ -71,7 +61,6 @@ Conninfo parse_conninfo(const DatabaseNodeConfig& node, const std::string& key) 
                "database or \"host=... dbname=...\"");
     }
     Conninfo info;
-    std::string hostaddr;
     for (const PQconninfoOption* option = parsed.get(); option->keyword != nullptr; ++option) {
         if (option->val == nullptr || *option->val == '\0') {
             continue;
@@ -81,7 +70,7 @@ Conninfo parse_conninfo(const DatabaseNodeConfig& node, const std::string& key) 
         if (name == "host") {
             info.host = std::move(value);
         } else if (name == "hostaddr") {
-            hostaddr = std::move(value);
+            info.host_address = std::move(value);
         } else if (name == "port") {
             info.port = std::move(value);
         } else if (name != "target_session_attrs" && name != "load_balance_hosts" &&
@@ -93,13 +82,13 @@ Conninfo parse_conninfo(const DatabaseNodeConfig& node, const std::string& key) 
         }
     }
     if (info.host.empty()) {
-        info.host = hostaddr.empty() ? "localhost" : hostaddr;
+        info.host = info.host_address.empty() ? "localhost" : info.host_address;
     }
     if (info.port.empty()) {
         info.port = "5432";
     }
     if (info.host.find(',') != std::string::npos || info.port.find(',') != std::string::npos ||
-        hostaddr.find(',') != std::string::npos) {
+        info.host_address.find(',') != std::string::npos) {
         refuse(key, "found several hosts, allowed one: list further nodes below secondaries");
     }
     for (const auto& [name, value] : defaults) {

@@ -15,6 +15,8 @@ namespace failover::postgres {
 struct Conninfo {
     /// Host name or address; a path: a Unix socket's directory.
     std::string host{};
+    /// Where it is, when the string says so itself; empty: wherever the name leads.
+    std::string host_address{};
     /// Default "5432".
     std::string port{};
     std::string database{};
@@ -26,9 +28,10 @@ struct Conninfo {
 
     /// Does the host name have to be looked up?
     [[nodiscard]] bool needs_lookup() const;
-    /// Keywords and values for libpq. `addresses`: of the host name, in the order to try them.
+    /// Keywords and values for libpq. `found`: an address of the host name; null: there was nothing
+    /// to look up.
     [[nodiscard]] std::vector<std::pair<std::string, std::string>> keywords(
-        const std::vector<boost::asio::ip::address>& addresses) const;
+        const boost::asio::ip::address* found) const;
 };
 
 /// Throws ConfigError, naming the key, for a string libpq does not understand and for one with

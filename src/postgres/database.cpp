@@ -77,7 +77,9 @@ Database::Database(const AttachmentParts& parts)
       resolver_{parts.resolver},
       on_manager_thread_{parts.on_manager_thread},
       budgets_{std::make_shared<CallBudgetPair>(budget_options(config_))},
-      workers_{config_.pool.workers, config_.pool.max_pending} {
+      readers_{config_.pool.workers, config_.pool.max_pending},
+      writers_{config_.pool.workers, config_.pool.max_pending},
+      lanes_{2 * std::size_t{config_.pool.workers}, 0} {
     make_cluster(parts);
 }
 
@@ -137,8 +139,8 @@ void Database::make_cluster(const AttachmentParts& parts) {
         .on_epoch = [epochs](std::uint32_t epoch) { epochs.store(epoch); }};
     cluster_ = std::make_shared<postgres::Cluster>(config_, std::move(nodes), epochs.load(),
                                                    std::move(listener), Clock::now());
-    monitor_ = std::make_unique<postgres::Monitor>(*cluster_, config_, resolver_, watchdog_,
-                                                   workers_, meter_);
+    monitor_ =
+        std::make_unique<postgres::Monitor>(*cluster_, config_, resolver_, watchdog_, meter_);
 }
 
 void Database::start() {
@@ -156,7 +158,9 @@ void Database::stop() {
             node->pool.close();
         }
         monitor_->stop();
-        workers_.stop();
+        readers_.stop();
+        writers_.stop();
+        lanes_.stop();
         events_.close();
     });
 }

@@ -52,7 +52,7 @@ public:
     /// i; the node chosen is added. Null: nothing is shared.
     [[nodiscard]] Result<pqxx::result> read_once(const Statement& statement,
                                                  const CausalToken& after, const DbOptions& options,
-                                                 CallControl& control,
+                                                 TimePoint deadline, CallControl& control,
                                                  std::atomic<std::uint64_t>* taken);
     [[nodiscard]] Result<pqxx::result> write(const Statement& statement, const DbOptions& options,
                                              CallControl& control);
@@ -65,7 +65,11 @@ public:
     [[nodiscard]] postgres::Cluster& cluster() noexcept { return *cluster_; }
     [[nodiscard]] const DatabaseConfig& config() const noexcept { return config_; }
     [[nodiscard]] CallRegistry& calls() const noexcept { return *calls_; }
-    [[nodiscard]] WorkerPool& workers() noexcept { return workers_; }
+    /// Threads of the async forms that need no primary: writes that wait for one hold none of them.
+    [[nodiscard]] WorkerPool& readers() noexcept { return readers_; }
+    [[nodiscard]] WorkerPool& writers() noexcept { return writers_; }
+    /// Of hedged reads, two each. Nothing waits for one of them: what finds none does without.
+    [[nodiscard]] WorkerPool& lanes() noexcept { return lanes_; }
     [[nodiscard]] const std::shared_ptr<CallBudgetPair>& budgets() const noexcept {
         return budgets_;
     }
@@ -106,7 +110,9 @@ private:
     std::shared_ptr<CallBudgetPair> budgets_;
     std::atomic<std::size_t> writing_{0};
     std::atomic<std::int64_t> commit_log_due_{0}; // ticks
-    WorkerPool workers_;
+    WorkerPool readers_;
+    WorkerPool writers_;
+    WorkerPool lanes_;
     Watchdog watchdog_; // outlives the sessions of the nodes
     std::shared_ptr<postgres::Cluster> cluster_;
     std::unique_ptr<postgres::Monitor> monitor_;

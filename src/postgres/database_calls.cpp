@@ -41,21 +41,24 @@ CallPlan Database::plan(std::optional<Duration> deadline,
 Result<pqxx::result> Database::read(const Statement& statement, const CausalToken& after,
                                     const DbOptions& options, CallControl& control) {
     const TimePoint begun = Clock::now();
+    const TimePoint deadline = time_after(begun, options.deadline.value_or(config_.timeout));
     const std::optional<Duration> hedge_after =
         options.hedge_after ? options.hedge_after : config_.reads.hedge.after;
     Result<pqxx::result> result =
         hedge_after && config_.enabled && cluster_->nodes().size() > 1
-            ? postgres::hedged_read(*this, statement, after, options, *hedge_after, control)
-            : read_once(statement, after, options, control, nullptr);
+            ? postgres::hedged_read(*this, statement, after, options, deadline, *hedge_after,
+                                    control)
+            : read_once(statement, after, options, deadline, control, nullptr);
     meter_->query(result ? DatabaseMeter::End::ok : DatabaseMeter::End::failed,
                   Clock::now() - begun);
     return result;
 }
 
 Result<pqxx::result> Database::read_once(const Statement& statement, const CausalToken& after,
-                                         const DbOptions& options, CallControl& control,
-                                         std::atomic<std::uint64_t>* taken) {
+                                         const DbOptions& options, TimePoint deadline,
+                                         CallControl& control, std::atomic<std::uint64_t>* taken) {
     CallPlan plan = this->plan(options.deadline, options.max_retries);
+    plan.deadline = deadline;
     plan.idempotent = true;
     postgres::ReadWork work{*this,
                             statement,
@@ -133,7 +136,8 @@ Result<CausalToken> Database::token(const DbOptions& options, CallControl& contr
                               .params = {}};
     CallPlan plan = this->plan(options.deadline, options.max_retries);
     plan.idempotent = true;
-    postgres::WriteWork work{*this, statement, postgres::SessionMode::read_write};
+    postgres::WriteWork work{*this, statement, postgres::SessionMode::read_write,
+                             postgres::PrimaryUse::read};
     postgres::SqlCall call{*this, plan, control};
     if (Result<void> ended = call.run(work); !ended) {
         return std::move(ended).error();
@@ -150,8 +154,9 @@ Result<void> Database::health_check(const DbOptions& options, CallControl& contr
     const std::vector<std::string> problems = monitor_->check_log_ins(until);
     postgres::Cluster::DrainSlot slot;
     postgres::Cluster::NoPrimary why;
-    const bool found = cluster_->primary(Clock::now()) != nullptr ||
-                       cluster_->await_primary(until, control, slot, why) != nullptr;
+    constexpr auto use = postgres::PrimaryUse::read;
+    const bool found = cluster_->primary(Clock::now(), use) != nullptr ||
+                       cluster_->await_primary(until, control, slot, why, use) != nullptr;
     if (found) {
         return {};
     }
@@ -197,7 +202,7 @@ void Database::tend_commit_log() {
         } catch (const std::exception&) { // no memory: in an hour, perhaps
         }
     };
-    if (!workers_.run(std::move(task))) {
+    if (!writers_.run(std::move(task))) {
         commit_log_due_.store(0); // all workers are busy: after the next one
     }
 }

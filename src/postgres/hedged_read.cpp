@@ -3,7 +3,9 @@
 
 #include "database.hpp"
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <mutex>
@@ -17,13 +19,13 @@ namespace {
 /// be on its way out when the caller has gone.
 class Race final : public Abortable {
 public:
-    Race(Statement text, CausalToken token, DbOptions how)
-        : statement{std::move(text)}, after{token}, options{std::move(how)} {}
+    Race(Statement text, CausalToken token, DbOptions how, TimePoint until)
+        : statement{std::move(text)}, after{token}, options{std::move(how)}, deadline{until} {}
 
-    /// One attempt; on a worker.
+    /// One attempt; on a thread of its own.
     void run(detail::Database& database, std::size_t lane) {
         Result<pqxx::result> result =
-            database.read_once(statement, after, options, controls_[lane], &taken);
+            database.read_once(statement, after, options, deadline, controls_[lane], &taken);
         const std::lock_guard lock{mutex_};
         ++ended_;
         if (!winner_ || (!*winner_ && result)) {
@@ -63,6 +65,7 @@ public:
     const Statement statement;
     const CausalToken after;
     const DbOptions options;
+    const TimePoint deadline;            // of the call, whenever an attempt begins
     std::atomic<std::uint64_t> taken{0}; // bit i: an attempt is at node i
 
 private:
@@ -74,30 +77,32 @@ private:
     bool aborted_ = false;
 };
 
+/// The attempts keep the deadline themselves, and tell more than that it has passed.
+constexpr Duration last_word = std::chrono::milliseconds{50};
+
 bool start(detail::Database& database, const std::shared_ptr<Race>& race, std::size_t lane) {
-    return database.workers().run([&database, race, lane] { race->run(database, lane); });
+    return database.lanes().run([&database, race, lane] { race->run(database, lane); });
 }
 
 } // namespace
 
 Result<pqxx::result> hedged_read(detail::Database& database, const Statement& statement,
                                  const CausalToken& after, const DbOptions& options,
-                                 Duration hedge_after, CallControl& control) {
+                                 TimePoint deadline, Duration hedge_after, CallControl& control) {
     const TimePoint begun = Clock::now();
-    const Duration limit = options.deadline.value_or(database.config().timeout);
     CallBudgetPair& budgets = *database.budgets();
     budgets.hedge.on_call_started();
-    const auto race = std::make_shared<Race>(statement, after, options);
+    const auto race = std::make_shared<Race>(statement, after, options, deadline);
     if (!start(database, race, 0)) {
-        return database.read_once(statement, after, options, control, nullptr);
+        return database.read_once(statement, after, options, deadline, control, nullptr);
     }
     const Waiting waiting{control, *race};
     if (!waiting.entered()) {
         race->abort();
     }
     std::size_t started = 1;
-    if (!race->wait(begun + hedge_after, started) && race->unanswered() &&
-        budgets.hedge.withdraw()) {
+    if (!race->wait(std::min(time_after(begun, hedge_after), deadline), started) &&
+        race->unanswered() && Clock::now() < deadline && budgets.hedge.withdraw()) {
         const std::optional<BudgetToken> token = budgets.retry.withdraw(Clock::now());
         if (token && start(database, race, 1)) {
             started = 2;
@@ -106,8 +111,7 @@ Result<pqxx::result> hedged_read(detail::Database& database, const Statement& st
             budgets.hedge.refund();
         }
     }
-    // The attempts keep the deadline themselves.
-    static_cast<void>(race->wait(begun + limit + hedge_after, started));
+    static_cast<void>(race->wait(time_after(deadline, last_word), started));
     std::optional<Result<pqxx::result>> result = race->finish();
     if (!result) {
         return database.fail(control.aborted() ? Errc::cancelled : Errc::deadline_exceeded,

@@ -9,32 +9,34 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <future>
 #include <utility>
 
 namespace failover::postgres {
 namespace {
 
-/// After so many probes without an answer, and while the node is fenced, calls that wait on it for
-/// longer than `grace` are ended: waiting for their deadline would help nobody.
-constexpr unsigned dead_after = 3;
+/// On a node that has been silent for twice the monitor's timeout, and on one that is fenced, calls
+/// that wait for longer than `grace` are ended: waiting for their deadline would help nobody.
+constexpr int silent_timeouts = 2;
 constexpr Duration grace = std::chrono::seconds{1};
+/// A node that refuses log-ins is not asked for one more often than this.
+constexpr Duration warm_pause = std::chrono::seconds{1};
 /// A node that refuses at once is not asked more often than this, whoever wants to know.
 constexpr Duration least_pause = std::chrono::milliseconds{5};
 
 } // namespace
 
 Monitor::Monitor(Cluster& cluster, const DatabaseConfig& config, std::shared_ptr<Resolver> resolver,
-                 Watchdog& dog, WorkerPool& workers, std::shared_ptr<DatabaseMeter> meter)
+                 Watchdog& dog, std::shared_ptr<DatabaseMeter> meter)
     : cluster_{cluster},
       config_{config},
       resolver_{std::move(resolver)},
       dog_{dog},
-      workers_{workers},
-      meter_{std::move(meter)} {
+      meter_{std::move(meter)},
+      warmers_{cluster.nodes().size(), 0} {
     for (const std::unique_ptr<Node>& node : cluster.nodes()) {
-        Watch& watch = watches_.emplace_back();
-        watch.node = node.get();
+        watches_.emplace_back(node.get(), silent_timeouts * config.monitor.timeout);
     }
 }
 
@@ -44,10 +46,20 @@ Monitor::~Monitor() {
 
 void Monitor::start() {
     for (std::size_t i = 0; i < watches_.size(); ++i) {
-        asio::co_spawn(io_, watch(*this, i), asio::detached);
-        asio::co_spawn(io_, check(*this, i), asio::detached);
+        asio::co_spawn(io_, keep_up(*this, i, &Monitor::watch), asio::detached);
+        asio::co_spawn(io_, keep_up(*this, i, &Monitor::check), asio::detached);
     }
-    thread_ = std::thread{[this] { io_.run(); }};
+    thread_ = std::thread{[this] { run(); }};
+}
+
+void Monitor::run() noexcept {
+    for (;;) {
+        try {
+            io_.run();
+            return;
+        } catch (const std::exception&) { // of a handler; the others go on
+        }
+    }
 }
 
 void Monitor::stop() {
@@ -63,6 +75,7 @@ void Monitor::stop() {
     if (thread_.joinable()) {
         thread_.join();
     }
+    warmers_.stop();
 }
 
 void Monitor::ask_now() {
@@ -75,18 +88,49 @@ void Monitor::ask_now() {
     }
 }
 
+/// A process that is out of files, threads or memory for a moment must not be without a monitor for
+/// the rest of its life.
+asio::awaitable<void> Monitor::keep_up(Monitor& self, std::size_t index, Rounds rounds) {
+    Watch& watch = self.watches_[index];
+    const asio::any_io_executor executor = co_await asio::this_coro::executor;
+    asio::steady_timer rest{executor};
+    while (!watch.control->aborted()) {
+        std::string problem;
+        bool failed = false;
+        try {
+            co_await rounds(self, index);
+        } catch (const std::exception& error) {
+            problem = error.what();
+            failed = true;
+        }
+        if (!failed) {
+            co_return; // aborted
+        }
+        self.cluster_.lost(*watch.node,
+                           SqlFailure{.phase = Phase::queued, .text = std::move(problem)},
+                           Clock::now());
+        rest.expires_after(self.config_.monitor.panic_interval);
+        co_await rest.async_wait(asio::use_awaitable);
+    }
+}
+
 asio::awaitable<void> Monitor::watch(Monitor& self, std::size_t index) {
     Watch& watch = self.watches_[index];
     Probe probe{watch.node->info, self.resolver_};
     for (;;) {
         const TimePoint now = Clock::now();
-        const TimePoint limit = now + self.cluster_.probe_timeout();
-        const Probe::Answer answer = co_await probe.ask(limit, *watch.control);
+        const Duration round_trip{probe.connected() ? watch.node->round_trip.load() : 0};
+        const Duration answer_within = self.cluster_.probe_timeout(round_trip);
+        // A log-in takes as long as it takes; only what waits on a dead node waits no longer.
+        const TimePoint logged_in_by =
+            watch.silence.noticed_by(now + self.config_.pool.connect_timeout, now);
+        const Probe::Answer answer =
+            co_await probe.ask(logged_in_by, answer_within, *watch.control);
         if (watch.control->aborted()) {
             co_return;
         }
-        self.take_answer(*watch.node, answer);
-        self.tend(*watch.node);
+        self.take_answer(watch, answer, now);
+        self.tend(watch);
         const TimePoint next = self.cluster_.next_probe(Clock::now());
         co_await self.pause(watch, next);
         if (watch.control->aborted()) {
@@ -119,9 +163,11 @@ asio::awaitable<void> Monitor::pause(Watch& watch, TimePoint until) {
     watch.wanted = false;
 }
 
-void Monitor::take_answer(Node& node, const Probe::Answer& answer) {
+void Monitor::take_answer(Watch& watch, const Probe::Answer& answer, TimePoint asked) {
+    Node& node = *watch.node;
     const TimePoint now = Clock::now();
     if (const auto* report = std::get_if<NodeReport>(&answer)) {
+        watch.silence.answered();
         cluster_.reported(node, *report, now);
         if (node.role.load() == NodeRole::fenced) {
             // Nobody replicates from it, so a commit there may wait for a standby for ever.
@@ -129,18 +175,45 @@ void Monitor::take_answer(Node& node, const Probe::Answer& answer) {
         }
         return;
     }
-    cluster_.lost(node, std::get<SqlFailure>(answer), now);
-    if (cluster_.failures(node) >= dead_after) {
+    const auto& failure = std::get<SqlFailure>(answer);
+    cluster_.lost(node, failure, now);
+    if (failure.phase == Phase::queued) {
+        return; // its name could not be looked up, which says nothing of the node
+    }
+    watch.silence.unanswered(asked);
+    if (watch.silence.dead(now)) {
         dog_.cut(&node, now - grace);
     }
 }
 
-/// Pools are filled by a worker: log-ins block.
-void Monitor::tend(Node& node) {
+/// Pools are filled by a thread of their own: log-ins block.
+void Monitor::warm(Watch& watch) {
+    const TimePoint now = Clock::now();
+    if (now < watch.warm_again || watch.warming.exchange(true)) {
+        return;
+    }
+    watch.warm_again = watch.node->pool.refuses() ? now + warm_pause : now;
+    auto work = [&watch] {
+        try {
+            watch.node->pool.warm();
+        } catch (const std::exception&) { // out of memory; the next probe wants it again
+        }
+        watch.warming.store(false);
+    };
+    if (!warmers_.run(work)) {
+        watch.warming.store(false);
+    }
+}
+
+void Monitor::tend(Watch& watch) {
+    Node& node = *watch.node;
     const SessionPool::Counts counts = node.pool.counts();
     const bool full = counts.idle + counts.in_use >= config_.pool.min_idle;
     if (node.usable() && !full) {
-        static_cast<void>(workers_.run([&node] { node.pool.warm(); }));
+        warm(watch);
+    }
+    if (node.pool.refuses()) {
+        cluster_.logged_in(node, "the server refused the log-in of a call");
     }
     const std::optional<Duration> staleness = cluster_.staleness(node);
     const double seconds = staleness ? std::chrono::duration<double>(*staleness).count() : -1;
@@ -179,12 +252,17 @@ asio::awaitable<void> Monitor::log_in(Monitor& self, std::size_t index, TimePoin
                                       std::shared_ptr<CallControl> control,
                                       std::shared_ptr<std::string> problem) {
     Watch& watch = self.watches_[index];
-    Probe probe{watch.node->info, self.resolver_};
-    const Probe::Answer answer = co_await probe.ask(until, *control);
-    if (const auto* failure = std::get_if<SqlFailure>(&answer)) {
-        *problem = failure->text.empty() ? failure->cause.message() : failure->text;
-    } else {
-        self.cluster_.reported(*watch.node, std::get<NodeReport>(answer), Clock::now());
+    try {
+        Probe probe{watch.node->info, self.resolver_};
+        const Probe::Answer answer =
+            co_await probe.ask(until, self.config_.monitor.timeout, *control);
+        if (const auto* failure = std::get_if<SqlFailure>(&answer)) {
+            *problem = failure->text.empty() ? failure->cause.message() : failure->text;
+        } else {
+            self.cluster_.reported(*watch.node, std::get<NodeReport>(answer), Clock::now());
+        }
+    } catch (const std::exception& error) {
+        *problem = error.what();
     }
 }
 

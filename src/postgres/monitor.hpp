@@ -9,12 +9,15 @@
 #include <failover/engine/wake.hpp>
 #include <failover/engine/watchdog.hpp>
 #include <failover/engine/worker_pool.hpp>
+#include <failover/role/silence.hpp>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include <atomic>
 #include <cstddef>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -32,7 +35,7 @@ namespace failover::postgres {
 class Monitor {
 public:
     Monitor(Cluster& cluster, const DatabaseConfig& config, std::shared_ptr<Resolver> resolver,
-            Watchdog& dog, WorkerPool& workers, std::shared_ptr<DatabaseMeter> meter);
+            Watchdog& dog, std::shared_ptr<DatabaseMeter> meter);
     Monitor(const Monitor&) = delete;
     Monitor& operator=(const Monitor&) = delete;
     ~Monitor();
@@ -47,32 +50,42 @@ public:
 
 private:
     struct Watch {
-        Node* node = nullptr;
+        Watch(Node* whom, Duration dead_after) : node{whom}, silence{dead_after} {}
+
+        Node* const node;
+        Silence silence;
         std::shared_ptr<CallControl> control = std::make_shared<CallControl>();
         std::shared_ptr<CallControl> log_in_control = std::make_shared<CallControl>();
         std::shared_ptr<Wake> wake{}; // null: not waiting
         bool wanted = false;          // asked for while it was not waiting
+        std::atomic<bool> warming{false};
+        TimePoint warm_again{};
     };
+    /// What goes on for as long as the monitor does; it ends by an exception or an abort.
+    using Rounds = asio::awaitable<void> (*)(Monitor&, std::size_t);
 
+    static asio::awaitable<void> keep_up(Monitor& self, std::size_t index, Rounds rounds);
     static asio::awaitable<void> watch(Monitor& self, std::size_t index);
     static asio::awaitable<void> check(Monitor& self, std::size_t index);
     static asio::awaitable<void> log_in(Monitor& self, std::size_t index, TimePoint until,
                                         std::shared_ptr<CallControl> control,
                                         std::shared_ptr<std::string> problem);
     [[nodiscard]] asio::awaitable<void> pause(Watch& watch, TimePoint until);
-    void take_answer(Node& node, const Probe::Answer& answer);
-    void tend(Node& node);
+    void run() noexcept;
+    void take_answer(Watch& watch, const Probe::Answer& answer, TimePoint asked);
+    void warm(Watch& watch);
+    void tend(Watch& watch);
 
     Cluster& cluster_;
     const DatabaseConfig config_;
     const std::shared_ptr<Resolver> resolver_;
     Watchdog& dog_;
-    WorkerPool& workers_;
     const std::shared_ptr<DatabaseMeter> meter_;
     asio::io_context io_{1};
     std::mutex mutex_; // of watches_' wake and wanted, and of stopping_
-    std::vector<Watch> watches_;
+    std::deque<Watch> watches_;
     bool stopping_ = false;
+    WorkerPool warmers_; // log-ins block; one at a time for each node
     std::thread thread_;
 };
 

@@ -42,6 +42,8 @@ struct Node {
     std::atomic<bool> reachable{false};
     /// Its data is fresh enough for reads.
     std::atomic<bool> admitted{false};
+    /// Its data was too old when there was a primary to compare it with.
+    std::atomic<bool> known_stale{false};
     std::atomic<bool> draining{false};
     /// Ticks of Clock until which writes may begin; 0: not at all.
     std::atomic<std::int64_t> writable_until{0};
@@ -50,9 +52,13 @@ struct Node {
     std::atomic<std::uint32_t> timeline{0};
     std::atomic<std::uint64_t> position{0};
 
+    /// Has it proved a moment ago to be the primary?
+    [[nodiscard]] bool proven(TimePoint now) const noexcept {
+        return now.time_since_epoch().count() < writable_until.load(std::memory_order_acquire);
+    }
+    /// May writes begin there?
     [[nodiscard]] bool writable(TimePoint now) const noexcept {
-        return now.time_since_epoch().count() < writable_until.load(std::memory_order_acquire) &&
-               !draining.load(std::memory_order_relaxed);
+        return proven(now) && !draining.load(std::memory_order_relaxed);
     }
     /// May reads be sent to it?
     [[nodiscard]] bool usable() const noexcept {

@@ -7,6 +7,7 @@
 
 #include <boost/asio/error.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <memory>
@@ -76,13 +77,15 @@ SqlFailure no_answer(bool aborted) {
 
 } // namespace
 
-asio::awaitable<Probe::Answer> Probe::ask(TimePoint until, CallControl& control) {
+asio::awaitable<Probe::Answer> Probe::ask(TimePoint logged_in_by, Duration answer_within,
+                                          CallControl& control) {
     if (!connection_) {
-        std::optional<SqlFailure> failure = co_await connect(until, control);
+        std::optional<SqlFailure> failure = co_await connect(logged_in_by, control);
         if (failure) {
             co_return *std::move(failure);
         }
     }
+    const TimePoint until = Clock::now() + answer_within;
     Answer answer = co_await query(until, control);
     if (const auto* failure = std::get_if<SqlFailure>(&answer)) {
         if (failure->sqlstate == "42501" && may_read_system_id_) {
@@ -108,24 +111,26 @@ asio::awaitable<std::optional<SqlFailure>> Probe::connect(TimePoint until, CallC
         }
         addresses = *std::move(found);
     }
-    ConnectAttempt attempt{info_, addresses};
+    ConnectRace race{info_, std::move(addresses)};
     for (;;) {
-        const ConnectStep step = attempt.step();
+        const TimePoint now = Clock::now();
+        const ConnectStep step = race.advance(now);
         if (step == ConnectStep::done) {
-            connection_ = attempt.take();
+            connection_ = race.take();
             PQsetnonblocking(connection_.get(), 1);
             PQsetNoticeProcessor(
                 connection_.get(), [](void*, const char*) {}, nullptr);
             co_return std::nullopt;
         }
         if (step == ConnectStep::failed) {
-            co_return attempt.failure(false);
+            co_return race.failure(false);
         }
-        const bool ready = co_await wait_for_socket(
-            attempt.socket(), step == ConnectStep::wait_writable, until, control);
-        if (!ready) {
-            co_return attempt.failure(true);
+        if (now >= until || control.aborted()) {
+            co_return race.failure(true);
         }
+        const TimePoint look = std::min(until, race.look_again(now));
+        static_cast<void>(co_await wait_for_socket(
+            race.socket(), step == ConnectStep::wait_writable, look, control));
     }
 }
 

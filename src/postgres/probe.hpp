@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "connect.hpp"
+#include "connect_race.hpp"
 #include <failover/engine/call_control.hpp>
 #include <failover/engine/resolver.hpp>
 #include <failover/role/node_report.hpp>
@@ -24,9 +24,11 @@ public:
     Probe(const Conninfo& info, std::shared_ptr<Resolver> resolver)
         : info_{info}, resolver_{std::move(resolver)} {}
 
-    /// Asks once, until `until`; connects first when there is no connection. After a failure the
-    /// connection is given up, unless the server only refused the question.
-    [[nodiscard]] asio::awaitable<Answer> ask(TimePoint until, CallControl& control);
+    /// Asks once, and waits `answer_within` for the answer; logs in first when there is no
+    /// connection, until `logged_in_by`. After a failure the connection is given up, unless the
+    /// server only refused the question. Throws when the process is out of files or memory.
+    [[nodiscard]] asio::awaitable<Answer> ask(TimePoint logged_in_by, Duration answer_within,
+                                              CallControl& control);
     /// Gives the connection up: the next question logs in anew.
     void drop() noexcept { connection_.reset(); }
     [[nodiscard]] bool connected() const noexcept { return connection_ != nullptr; }

@@ -24,8 +24,13 @@ public:
 private:
     [[nodiscard]] Choice choose_after(std::uint64_t excluded, TimePoint until,
                                       CallControl& control);
+    [[nodiscard]] Choice primary_after(std::uint64_t excluded, TimePoint until,
+                                       CallControl& control);
     [[nodiscard]] std::optional<std::size_t> pick(std::uint64_t excluded, TimePoint now);
+    [[nodiscard]] std::optional<std::size_t> pick_from(std::uint64_t excluded, bool refusing,
+                                                       TimePoint now);
     [[nodiscard]] std::optional<std::size_t> pick_beside(std::uint64_t excluded, TimePoint now);
+    [[nodiscard]] bool promised(const Node& node, TimePoint now) const;
     [[nodiscard]] bool fresh(const Node& node, TimePoint now) const;
     [[nodiscard]] Choice nobody(std::uint64_t excluded, TimePoint now) const;
 

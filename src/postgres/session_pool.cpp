@@ -14,7 +14,44 @@ constexpr Duration still_warm = std::chrono::milliseconds{100};
 /// too_many_connections: the server is well, and full.
 constexpr const char* no_slots = "53300";
 
+constexpr std::size_t half(std::size_t of) noexcept {
+    return std::max<std::size_t>(of / 2, 1);
+}
+constexpr std::size_t place_of(SessionMode mode) noexcept {
+    return mode == SessionMode::read_only ? 0 : 1;
+}
+
 } // namespace
+
+/// Counts a read among those that hold a session, until it does or has failed to get one.
+class SessionPool::ReadPlace {
+public:
+    ReadPlace(SessionPool& pool, SessionMode mode) noexcept
+        : pool_{pool}, reads_{mode == SessionMode::read_only} {}
+    ReadPlace(const ReadPlace&) = delete;
+    ReadPlace& operator=(const ReadPlace&) = delete;
+    ~ReadPlace() {
+        if (taken_) {
+            {
+                const std::lock_guard lock{pool_.mutex_};
+                --pool_.reading_;
+            }
+            pool_.wake_waiting();
+        }
+    }
+    /// With the lock held.
+    void take() noexcept {
+        taken_ = reads_;
+        pool_.reading_ += reads_ ? 1 : 0;
+    }
+    /// give_back() returns it.
+    void keep() noexcept { taken_ = false; }
+
+private:
+    SessionPool& pool_;
+    const bool reads_;
+    bool taken_ = false;
+};
 
 SessionPool::SessionPool(Conninfo info, PoolOptions options, Watchdog& dog, const void* node,
                          LookUp look_up, std::uint64_t seed)
@@ -29,28 +66,34 @@ SessionPool::Checkout SessionPool::checkout(SessionMode mode, TimePoint until, T
     for (TimePoint now = Clock::now();; now = Clock::now()) {
         std::vector<SessionPtr> dead; // closed after the lock is released
         SessionPtr session;
+        ReadPlace place{*this, mode};
         {
             std::unique_lock lock{mutex_};
-            session = take_idle(mode, dead, now);
-            const bool may_make = total_ < limit(now) && connecting_ < options_.max_connecting;
+            const bool free = !held_back(mode);
+            session = free ? take_idle(mode, dead, now) : nullptr;
+            const bool may_make =
+                free && total_ < limit(now) && connecting_ < options_.max_connecting;
             if (closed_) {
                 return Refusal::closed;
             }
             if (!session && !may_make) {
-                if (pending_ >= options_.max_pending) {
+                if (queue_full(mode)) {
                     return Refusal::queue_full;
                 }
-                ++pending_;
-                static_cast<void>(freed_.wait_until(lock, std::min(until, look_again())));
-                --pending_;
+                std::size_t& waiting = waiting_[place_of(mode)];
+                ++waiting;
+                static_cast<void>(
+                    freed_[place_of(mode)].wait_until(lock, std::min(until, look_again())));
+                --waiting;
                 if (Clock::now() >= until) {
-                    if (!idle_.empty() && pending_ > 0) {
-                        freed_.notify_one(); // the one this was woken for
+                    if (!idle_.empty()) {
+                        wake_waiting(); // the one this was woken for
                     }
                     return Refusal::timed_out;
                 }
                 continue;
             }
+            place.take();
             if (!session) {
                 ++total_;
                 ++connecting_;
@@ -82,7 +125,25 @@ SessionPool::Checkout SessionPool::checkout(SessionMode mode, TimePoint until, T
             }
         }
         in_use_.fetch_add(1, std::memory_order_relaxed);
+        place.keep();
         return session;
+    }
+}
+
+/// Have the reads their half already?
+bool SessionPool::held_back(SessionMode mode) const noexcept {
+    return writes_spared_ && mode == SessionMode::read_only && reading_ >= half(options_.max);
+}
+
+bool SessionPool::queue_full(SessionMode mode) const noexcept {
+    const bool reads = writes_spared_ && mode == SessionMode::read_only;
+    return waiting_[0] + waiting_[1] >= options_.max_pending ||
+           (reads && waiting_[place_of(mode)] >= half(options_.max_pending));
+}
+
+void SessionPool::wake_waiting() noexcept {
+    for (std::condition_variable& freed : freed_) {
+        freed.notify_one();
     }
 }
 
@@ -154,15 +215,18 @@ void SessionPool::give_back(std::unique_ptr<Session> session, bool reusable) {
     const TimePoint now = Clock::now();
     session->idle_from(now);
     const bool keep = reusable && usable(*session, now);
+    const bool read = session->mode() == SessionMode::read_only;
     {
         const std::lock_guard lock{mutex_};
-        if (keep && !closed_ && (idle_.size() < options_.max_idle || pending_ > 0)) {
+        reading_ -= read ? 1 : 0;
+        const std::size_t kept = draining_ ? 0 : options_.max_idle;
+        if (keep && !closed_ && (idle_.size() < kept || waiting_[0] + waiting_[1] > 0)) {
             idle_.push_back(std::move(session));
         } else {
             --total_;
         }
     }
-    freed_.notify_one();
+    wake_waiting();
 }
 
 void SessionPool::forget() {
@@ -170,7 +234,7 @@ void SessionPool::forget() {
         const std::lock_guard lock{mutex_};
         --total_;
     }
-    freed_.notify_one();
+    wake_waiting();
 }
 
 std::size_t SessionPool::purge() {
@@ -181,8 +245,31 @@ std::size_t SessionPool::purge() {
         total_ -= idle_.size();
         old.swap(idle_);
     }
-    freed_.notify_all();
+    wake_all();
     return old.size();
+}
+
+void SessionPool::set_draining(bool draining) {
+    std::vector<SessionPtr> old;
+    {
+        const std::lock_guard lock{mutex_};
+        draining_ = draining;
+        if (draining) {
+            total_ -= idle_.size();
+            old.swap(idle_);
+        }
+    }
+    wake_all();
+}
+
+void SessionPool::spare_writes(bool spared) {
+    {
+        const std::lock_guard lock{mutex_};
+        if (std::exchange(writes_spared_, spared) == spared) {
+            return;
+        }
+    }
+    wake_all();
 }
 
 void SessionPool::close() {
@@ -193,12 +280,18 @@ void SessionPool::close() {
         total_ -= idle_.size();
         old.swap(idle_);
     }
-    freed_.notify_all();
+    wake_all();
+}
+
+void SessionPool::wake_all() noexcept {
+    for (std::condition_variable& freed : freed_) {
+        freed.notify_all();
+    }
 }
 
 SessionPool::Counts SessionPool::counts() const {
     const std::lock_guard lock{mutex_};
-    return {in_use(), idle_.size(), pending_};
+    return {in_use(), idle_.size(), waiting_[0] + waiting_[1]};
 }
 
 } // namespace failover::postgres

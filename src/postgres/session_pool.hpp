@@ -9,6 +9,7 @@
 
 #include <boost/asio/ip/address.hpp>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -79,6 +80,15 @@ public:
     std::size_t purge();
     /// Establishes idle sessions up to min_idle, and closes those that are too old.
     void warm();
+    /// While it is drained no session stays idle; those handed out finish what they do.
+    void set_draining(bool draining);
+    /// Reads get at most half of the connections, and of the places to wait for one.
+    void spare_writes(bool spared);
+
+    /// Did the server refuse the last log-in for what it said: user, password, database? No lock.
+    [[nodiscard]] bool refuses() const noexcept { return refuses_.load(std::memory_order_relaxed); }
+    /// A log-in beside the pool passed.
+    void accepted() noexcept { refuses_.store(false, std::memory_order_relaxed); }
     /// Calls that wait fail, and none is handed out any more.
     void close();
 
@@ -98,6 +108,7 @@ public:
 
 private:
     using SessionPtr = std::unique_ptr<Session>;
+    class ReadPlace;
 
     [[nodiscard]] SessionPtr take_idle(SessionMode mode, std::vector<SessionPtr>& dead,
                                        TimePoint now);
@@ -106,9 +117,14 @@ private:
                              TimePoint now) const;
     [[nodiscard]] bool usable(const Session& session, TimePoint now) const noexcept;
     [[nodiscard]] Checkout make(TimePoint until);
+    [[nodiscard]] std::variant<PgHandle, SqlFailure> log_in(TimePoint until);
     [[nodiscard]] std::optional<SqlFailure> make_ready(Session& session, SessionMode mode,
                                                        TimePoint until, TimePoint deadline);
     void forget();
+    [[nodiscard]] bool held_back(SessionMode mode) const noexcept;
+    [[nodiscard]] bool queue_full(SessionMode mode) const noexcept;
+    void wake_waiting() noexcept;
+    void wake_all() noexcept;
     [[nodiscard]] std::size_t limit(TimePoint now) const noexcept;
     [[nodiscard]] TimePoint look_again() const noexcept;
     [[nodiscard]] bool take_what_there_is();
@@ -120,16 +136,21 @@ private:
     const LookUp look_up_;
     std::atomic<std::uint64_t> generation_{1};
     std::atomic<std::uint32_t> in_use_{0};
+    std::atomic<bool> refuses_{false};
 
     mutable std::mutex mutex_;
-    std::condition_variable freed_;
+    // By mode: whoever is woken must be one that may go on.
+    std::array<std::condition_variable, 2> freed_;
+    std::array<std::size_t, 2> waiting_{};
     std::vector<SessionPtr> idle_; // the last one is the warmest
     std::size_t total_ = 0;        // idle, handed out and being made
     std::size_t connecting_ = 0;
-    std::size_t pending_ = 0;
+    std::size_t reading_ = 0;      // of total_, those that are handed out or made for reads
     std::size_t server_limit_ = 0; // until full_until_
     TimePoint full_until_{};
     bool closed_ = false;
+    bool draining_ = false;
+    bool writes_spared_ = false;
     Rng rng_;
 };
 

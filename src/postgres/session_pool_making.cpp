@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
+#include "connect_race.hpp"
 #include "session_pool.hpp"
+#include <failover/role/sql_outcome.hpp>
 
 #include <boost/asio/error.hpp>
 
@@ -38,25 +40,35 @@ bool SessionPool::take_what_there_is() {
     return total_ > 0;
 }
 
+/// The process may be out of files or memory for a while: a log-in that failed like any other.
+std::variant<PgHandle, SqlFailure> SessionPool::log_in(TimePoint until) {
+    SqlFailure failure{.phase = Phase::queued,
+                       .sqlstate = {},
+                       .cause = boost::asio::error::host_not_found,
+                       .text = "the host name could not be looked up",
+                       .timed_out = false,
+                       .broken = false};
+    try {
+        std::vector<boost::asio::ip::address> addresses;
+        const bool needs_lookup = info_.needs_lookup();
+        if (needs_lookup) {
+            addresses = look_up_(until);
+        }
+        if (!needs_lookup || !addresses.empty()) {
+            return connect(info_, std::move(addresses), until);
+        }
+    } catch (const std::exception& error) {
+        failure.cause = make_error_code(Errc::connect_failed);
+        failure.text = error.what();
+    }
+    return failure;
+}
+
 /// A new session; the caller has counted it already.
 SessionPool::Checkout SessionPool::make(TimePoint until) {
     const std::uint64_t generation = generation_.load(std::memory_order_acquire);
     const TimePoint limit = std::min(until, Clock::now() + options_.connect_timeout);
-    std::variant<PgHandle, SqlFailure> made =
-        SqlFailure{.phase = Phase::queued,
-                   .sqlstate = {},
-                   .cause = boost::asio::error::host_not_found,
-                   .text = "the host name could not be looked up",
-                   .timed_out = false,
-                   .broken = false};
-    std::vector<boost::asio::ip::address> addresses;
-    const bool needs_lookup = info_.needs_lookup();
-    if (needs_lookup) {
-        addresses = look_up_(limit);
-    }
-    if (!needs_lookup || !addresses.empty()) {
-        made = connect(info_, addresses, limit);
-    }
+    std::variant<PgHandle, SqlFailure> made = log_in(limit);
     Duration lifetime = options_.max_lifetime;
     {
         const std::lock_guard lock{mutex_};
@@ -66,10 +78,15 @@ SessionPool::Checkout SessionPool::make(TimePoint until) {
         }
         lifetime -= std::chrono::duration_cast<Duration>(lifetime * 0.1 * rng_.uniform());
     }
-    freed_.notify_one();
+    wake_waiting();
     if (auto* failure = std::get_if<SqlFailure>(&made)) {
+        const SqlVerdict verdict = classify_sql(SqlAttempt{.sqlstate = failure->sqlstate});
+        if (verdict.config_error) {
+            refuses_.store(true, std::memory_order_relaxed);
+        }
         return std::move(*failure);
     }
+    accepted();
     const TimePoint now = Clock::now();
     try {
         return std::make_unique<Session>(
@@ -116,7 +133,8 @@ void SessionPool::warm() {
             total_ -= static_cast<std::size_t>(idle_.end() - gone);
             std::move(gone, idle_.end(), std::back_inserter(dead));
             idle_.erase(gone, idle_.end());
-            if (closed_ || idle_.size() >= std::min(options_.min_idle, options_.max_idle) ||
+            if (closed_ || draining_ ||
+                idle_.size() >= std::min(options_.min_idle, options_.max_idle) ||
                 total_ >= options_.max || connecting_ >= options_.max_connecting) {
                 return;
             }
@@ -130,13 +148,13 @@ void SessionPool::warm() {
         }
         {
             const std::lock_guard lock{mutex_};
-            if (closed_) {
+            if (closed_ || draining_) {
                 --total_;
                 return;
             }
             idle_.push_back(std::move(*session));
         }
-        freed_.notify_one();
+        wake_waiting();
     }
 }
 

@@ -76,6 +76,7 @@ CallAction SqlCall::start(SqlWork& work, const StartAttempt& start) {
         log(*choice.node, ended, now);
         last_ = ended.failure;
         last_verdict_ = ended.verdict;
+        only_refused_ = only_refused_ && ended.verdict.config_error;
         error_.reset();
         detail_.clear();
     }
@@ -100,7 +101,10 @@ SqlCall::Attempt SqlCall::attempt(SqlWork& work, Node& node, TimePoint until) {
     Progress progress;
     for (unsigned conflicts = 0;; ++conflicts) {
         // The wait for a connection, or before a rerun, may have outlasted the node's proof.
-        if (work.mode() == SessionMode::read_write && !node.writable(Clock::now())) {
+        // What began there finishes there, also when the node is drained meanwhile.
+        const TimePoint now = Clock::now();
+        const bool may = conflicts == 0 ? node.writable(now) : node.proven(now);
+        if (work.mode() == SessionMode::read_write && !may) {
             failed = left_behind();
             break;
         }

@@ -104,6 +104,7 @@ private:
     AttemptLog log_;
     SqlFailure last_;
     SqlVerdict last_verdict_;
+    bool only_refused_ = true; // every attempt so far met a node that refused the log-in
     std::exception_ptr cause_;
     std::optional<Errc> error_;
     std::string detail_;

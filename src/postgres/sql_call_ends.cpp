@@ -109,6 +109,11 @@ SqlCall::Attempt SqlCall::judge(SqlWork& work, Node& node, SqlFailure failure, b
         heed(node, attempt.verdict);
     }
     attempt.result = for_machine(attempt.verdict, failure.timed_out);
+    if (attempt.verdict.config_error && work.mode() == SessionMode::read_only) {
+        // Another node may know the user: this one is left out of the call, as with a full queue.
+        attempt.result = {};
+        attempt.result.verdict = {OutcomeClass::ignored, FaultKind::local_reject};
+    }
     if (control_.aborted()) {
         attempt.result.verdict = {OutcomeClass::ignored, FaultKind::cancelled};
     }
@@ -139,8 +144,9 @@ void SqlCall::log(const Node& node, const Attempt& attempt, TimePoint started) {
 }
 
 Failure SqlCall::conclude(const Finish& finish) {
-    const bool answered =
-        (last_verdict_.outcome == CallOutcome::failed || last_verdict_.partial) && !log_.empty();
+    const bool failed = last_verdict_.outcome == CallOutcome::failed &&
+                        (!last_verdict_.config_error || only_refused_);
+    const bool answered = (failed || last_verdict_.partial) && !log_.empty();
     Errc what = finish.error.value_or(Errc::attempts_exhausted);
     std::string detail = to_string(finish.reason);
     if (error_) {

@@ -9,10 +9,10 @@ namespace failover::postgres {
 
 Choice PrimaryChoice::choose(std::uint64_t excluded, TimePoint until, CallControl& control) {
     Cluster& cluster = database_.cluster();
-    Node* primary = cluster.primary(Clock::now());
+    Node* primary = cluster.primary(Clock::now(), use_);
     Cluster::NoPrimary why;
     if (primary == nullptr) {
-        primary = cluster.await_primary(until, control, slot_, why);
+        primary = cluster.await_primary(until, control, slot_, why, use_);
     }
     if (primary == nullptr) {
         const bool late = why.why == Cluster::NoPrimary::Why::timed_out && Clock::now() >= until;
@@ -27,9 +27,10 @@ Choice PrimaryChoice::choose(std::uint64_t excluded, TimePoint until, CallContro
     return Choice{.node = primary};
 }
 
-WriteWork::WriteWork(detail::Database& database, const Statement& statement, SessionMode mode)
+WriteWork::WriteWork(detail::Database& database, const Statement& statement, SessionMode mode,
+                     PrimaryUse use)
     : SqlWork{mode},
-      primary_{database},
+      primary_{database, use},
       statement_{statement},
       kind_{may_commit_in_part(statement.sql) ? Work::in_parts : Work::write} {
     params_.reserve(statement.params.size());

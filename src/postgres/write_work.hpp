@@ -8,7 +8,8 @@ namespace failover::postgres {
 /// Finds the primary, and waits for one while there is none.
 class PrimaryChoice {
 public:
-    explicit PrimaryChoice(detail::Database& database) noexcept : database_{database} {}
+    explicit PrimaryChoice(detail::Database& database, PrimaryUse use = PrimaryUse::write) noexcept
+        : database_{database}, use_{use} {}
 
     [[nodiscard]] Choice choose(std::uint64_t excluded, TimePoint until, CallControl& control);
     /// The attempt has ended.
@@ -16,13 +17,15 @@ public:
 
 private:
     detail::Database& database_;
+    const PrimaryUse use_;
     Cluster::DrainSlot slot_;
 };
 
 /// exec(): one statement that commits by itself.
 class WriteWork final : public SqlWork {
 public:
-    WriteWork(detail::Database& database, const Statement& statement, SessionMode mode);
+    WriteWork(detail::Database& database, const Statement& statement, SessionMode mode,
+              PrimaryUse use = PrimaryUse::write);
 
     [[nodiscard]] Choice choose(std::uint64_t excluded, TimePoint until,
                                 CallControl& control) override {

@@ -23,7 +23,8 @@ struct DatabaseReadOptions {
     /// The same in bytes of WAL. Range >= 1. Default 16 MiB.
     std::uint64_t max_staleness_bytes = std::uint64_t{16} << 20U;
     /// Without a primary nobody knows how old a standby's data is. true: it is read all the same
-    /// when nothing better is there, unless a call names a max_staleness. Default true.
+    /// when nothing better is there, unless it was too old when there was a primary, or a call
+    /// names a max_staleness. Default true.
     bool allow_unknown_staleness = true;
     /// How long query_after() waits for a standby to catch up before it asks the primary. Range
     /// >= 0. Default 50 ms.
@@ -75,7 +76,8 @@ struct DatabaseMonitorOptions {
     Duration interval = std::chrono::seconds{1};
     /// The same while something is wrong. Range 1 ms to `interval`. Default 50 ms.
     Duration panic_interval = std::chrono::milliseconds{50};
-    /// Longest wait for an answer. Range 10 ms to 60 s. Default 1 s; less while something is wrong.
+    /// Longest wait for an answer on a standing connection. Range 10 ms to 60 s. Default 1 s; less
+    /// while something is wrong.
     Duration timeout = std::chrono::seconds{1};
     bool operator==(const DatabaseMonitorOptions&) const = default;
 };
@@ -96,7 +98,7 @@ struct DatabasePoolOptions {
     Duration max_lifetime = std::chrono::minutes{30};
     /// An idle connection is closed after this. Range > 0. Default 10 min.
     Duration idle_timeout = std::chrono::minutes{10};
-    /// Threads for async verbs. Range 1 to 1024. Default 16.
+    /// Threads for async reads, and as many for other async verbs. Range 1 to 1024. Default 16.
     std::uint32_t workers = 16;
     bool operator==(const DatabasePoolOptions&) const = default;
 };

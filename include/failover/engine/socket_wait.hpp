@@ -3,6 +3,7 @@
 
 #include <failover/base/time.hpp>
 #include <failover/engine/call_control.hpp>
+#include <failover/engine/duplicate_fd.hpp>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -13,7 +14,6 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <memory>
-#include <unistd.h>
 
 namespace failover {
 
@@ -23,8 +23,13 @@ namespace asio = boost::asio;
 /// Threads    abort() from any; everything else on the executor's one thread.
 class SocketWait final : public Abortable, public std::enable_shared_from_this<SocketWait> {
 public:
+    /// Throws std::system_error when the process may open no more files.
     SocketWait(const asio::any_io_executor& executor, int socket)
-        : descriptor_{executor, ::dup(socket)}, timer_{executor} {}
+        : descriptor_{executor}, timer_{executor} {
+        DuplicateFd own{socket};
+        descriptor_.assign(own.get());
+        static_cast<void>(own.release());
+    }
 
     /// True: ready. False: time is over, or aborted.
     [[nodiscard]] asio::awaitable<bool> until(bool writable, TimePoint until) {

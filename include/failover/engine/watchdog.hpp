@@ -2,6 +2,7 @@
 #pragma once
 
 #include <failover/base/time.hpp>
+#include <failover/engine/duplicate_fd.hpp>
 
 #include <atomic>
 #include <condition_variable>
@@ -14,7 +15,9 @@
 namespace failover {
 
 /// libpq's blocking calls know no deadline, so a thread watches the sockets and shuts those down
-/// whose time is over: the call then returns at once. The descriptors are never closed here.
+/// whose time is over: the call then returns at once. Each is watched through a duplicate of its
+/// descriptor: libpq closes its own when the peer does, and the number may be another socket's at
+/// once.
 ///
 /// Arming and disarming is one atomic exchange each; the thread sleeps until the earliest deadline
 /// it knows of, one second at most.
@@ -26,7 +29,8 @@ public:
     /// One socket under watch, for as long as the object lives.
     class Guard {
     public:
-        /// `node`: whose socket it is, for cut().
+        /// `node`: whose socket it is, for cut(). Throws std::system_error when the process may
+        /// open no more files.
         Guard(Watchdog& dog, int socket, const void* node);
         Guard(const Guard&) = delete;
         Guard& operator=(const Guard&) = delete;
@@ -42,7 +46,7 @@ public:
     private:
         friend class Watchdog;
         Watchdog& dog_;
-        const int socket_;
+        const DuplicateFd socket_;
         const void* const node_;
         std::atomic<std::int64_t> until_;
         std::atomic<std::int64_t> since_{0};

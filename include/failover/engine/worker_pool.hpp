@@ -1,65 +1,101 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/thread_pool.hpp>
 
 #include <atomic>
 #include <cstddef>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <thread>
 #include <utility>
+#include <vector>
 
 namespace failover {
 
-/// Threads for calls that must not block their own; started at the first one.
+/// Threads for calls that must not block their own, each started when the others are busy.
 /// Threads    safe.
 /// Blocks     stop() until the work that was taken has ended.
 class WorkerPool {
 public:
+    /// `max_waiting`: work that may be taken while every thread is busy.
     WorkerPool(std::size_t threads, std::size_t max_waiting)
-        : threads_{threads}, limit_{threads + max_waiting} {}
+        : most_threads_{threads}, limit_{threads + max_waiting} {
+        threads_.reserve(threads);
+    }
+    WorkerPool(const WorkerPool&) = delete;
+    WorkerPool& operator=(const WorkerPool&) = delete;
+    ~WorkerPool() { stop(); }
 
-    /// Runs `work` on one of the threads. False: as many are taken as may be, or it is stopped.
+    /// Runs `work`, which must not throw, on one of the threads. False: as much is taken as may be,
+    /// no thread could be started, or it is stopped.
     template <class Work>
     [[nodiscard]] bool run(Work work) {
         const std::lock_guard lock{mutex_};
-        if (stopped_ || taken_.load(std::memory_order_relaxed) >= limit_) {
+        const std::size_t taken = shared_->taken.load(std::memory_order_relaxed);
+        if (stopped_ || taken >= limit_) {
             return false;
         }
-        if (!pool_) {
-            pool_ = std::make_unique<boost::asio::thread_pool>(threads_);
+        if (taken >= threads_.size() && threads_.size() < most_threads_) {
+            start_thread();
         }
-        taken_.fetch_add(1, std::memory_order_relaxed);
-        boost::asio::post(*pool_, [this, work = std::move(work)]() mutable {
+        if (threads_.empty()) {
+            return false;
+        }
+        shared_->taken.fetch_add(1, std::memory_order_relaxed);
+        boost::asio::post(shared_->io, [shared = shared_.get(), work = std::move(work)]() mutable {
             work();
-            taken_.fetch_sub(1, std::memory_order_relaxed);
+            shared->taken.fetch_sub(1, std::memory_order_relaxed);
         });
         return true;
     }
 
     void stop() {
-        std::unique_ptr<boost::asio::thread_pool> pool;
+        std::vector<std::thread> threads;
+        bool by_own_work = false;
         {
             const std::lock_guard lock{mutex_};
             stopped_ = true;
-            pool = std::move(pool_);
+            threads.swap(threads_);
+            shared_->open.reset();
         }
-        if (pool && pool->get_executor().running_in_this_thread()) {
-            // Stopped by the work of one of them, which cannot wait for itself.
-            std::thread{[ending = std::move(pool)] { ending->join(); }}.detach();
-        } else if (pool) {
-            pool->join();
+        for (const std::thread& thread : threads) {
+            by_own_work = by_own_work || thread.get_id() == std::this_thread::get_id();
+        }
+        for (std::thread& thread : threads) {
+            if (by_own_work) {
+                thread.detach(); // it cannot wait for itself, nor for one that waits for it
+            } else {
+                thread.join();
+            }
         }
     }
 
 private:
-    const std::size_t threads_;
+    /// What the threads use; they keep it alive.
+    struct Shared {
+        boost::asio::io_context io;
+        boost::asio::executor_work_guard<boost::asio::io_context::executor_type> open{
+            io.get_executor()};
+        std::atomic<std::size_t> taken{0};
+    };
+
+    /// The system may have no thread to spare: those there are then do.
+    void start_thread() {
+        try {
+            threads_.emplace_back([shared = shared_] { shared->io.run(); });
+        } catch (const std::exception&) {
+        }
+    }
+
+    const std::size_t most_threads_;
     const std::size_t limit_;
+    const std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
     std::mutex mutex_;
-    std::unique_ptr<boost::asio::thread_pool> pool_;
-    std::atomic<std::size_t> taken_{0};
+    std::vector<std::thread> threads_;
     bool stopped_ = false;
 };
 

@@ -21,7 +21,7 @@ struct MonitorPaceOptions {
     Duration settle_for = std::chrono::seconds{2};
     /// Longest wait for an answer. Range > 0. Default 1 s.
     Duration timeout = std::chrono::seconds{1};
-    /// The same while in panic. Range > 0. Default 300 ms.
+    /// The same while in panic, of a node known to answer sooner. Range > 0. Default 300 ms.
     Duration panic_timeout = std::chrono::milliseconds{300};
     /// Each pause is longer or shorter by up to this share, or all clients would ask in step.
     /// Ratio. Range [0, 1). Default 0.1.
@@ -58,9 +58,14 @@ public:
         return now + Duration{static_cast<Duration::rep>(static_cast<double>(pause(now).count()) *
                                                          factor)};
     }
-    /// How long to wait for an answer asked for now.
-    [[nodiscard]] Duration timeout() const noexcept {
-        return panic_ ? std::min(options_.panic_timeout, options_.timeout) : options_.timeout;
+    /// How long to wait for an answer asked for now, of a node whose last one took `round_trip`; 0:
+    /// there was none over this connection. A hurry that a node cannot keep would be a panic for
+    /// ever.
+    [[nodiscard]] Duration timeout(Duration round_trip) const noexcept {
+        if (!panic_ || round_trip <= Duration::zero()) {
+            return options_.timeout;
+        }
+        return std::min(std::max(options_.panic_timeout, 4 * round_trip), options_.timeout);
     }
 
 private:

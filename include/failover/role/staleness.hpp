@@ -28,6 +28,9 @@ struct StalenessLimits {
 /// off from the primary it looks fresh to itself: then its data ages from when it was last known
 /// complete. A standby that is on another timeline than the primary cannot be compared and ages
 /// too. Where nothing is known it is not admitted.
+///
+/// That age is what it may be at most. Whether a standby was too old when there was a primary to
+/// compare it with is another matter, and known for good: known_stale().
 /// Threads    Distinct objects: safe. Shared object: unsafe.
 class StalenessGate {
 public:
@@ -41,6 +44,9 @@ public:
     /// Within the limits when it answered last. Once out, in again at half of both limits, so that
     /// a standby at the limit does not come and go.
     [[nodiscard]] bool admitted() const noexcept { return admitted_; }
+    /// Beyond the limits when it was compared last, and it has not replayed what was missing then.
+    /// False where nothing is known.
+    [[nodiscard]] bool known_stale() const noexcept { return known_stale_; }
     /// How old its data is at most at `now`: what was true when it was asked, and the time since.
     /// None: unknown.
     [[nodiscard]] std::optional<Duration> age(TimePoint now) const noexcept {
@@ -63,8 +69,12 @@ private:
     void forget() noexcept {
         complete_until_.reset();
         bytes_.reset();
+        known_stale_ = false;
     }
     void compare(const NodeReport& standby, const PrimaryPosition& primary) noexcept;
+    [[nodiscard]] bool reached(const PrimaryPosition& primary) const noexcept {
+        return timeline_ == primary.timeline && position_ >= primary.position;
+    }
     void complete_at(TimePoint time) noexcept {
         complete_until_ = std::max(complete_until_.value_or(time), time);
     }
@@ -80,6 +90,7 @@ private:
     Lsn position_{};
     bool observed_ = false;
     bool admitted_ = false;
+    bool known_stale_ = false;
 };
 
 inline void StalenessGate::observe(const NodeReport& standby,
@@ -104,10 +115,16 @@ inline void StalenessGate::observe(const NodeReport& standby,
         forget();
     } else if (in_sight) {
         compare(standby, *primary);
+    } else if (primary && !differ(primary->system_id, system_id_) && reached(*primary)) {
+        complete_at(primary->at); // where it was does not change because it is gone
+        known_stale_ = false;
     }
     // The first verdict needs no margin: nothing has come and gone yet.
     admitted_ = passes(now, observed_ && !admitted_ ? 2 : 1);
     observed_ = true;
+    if (in_sight && timeline_ != 0) {
+        known_stale_ = !admitted_;
+    }
 }
 
 inline void StalenessGate::compare(const NodeReport& standby,

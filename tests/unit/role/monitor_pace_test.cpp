@@ -26,14 +26,14 @@ TEST(MonitorPace, begins_in_panic_since_no_primary_is_proven) {
     const MonitorPace pace{exact};
     EXPECT_TRUE(pace.in_panic());
     EXPECT_EQ(pause(pace, t0), Duration{50ms});
-    EXPECT_EQ(pace.timeout(), Duration{300ms});
+    EXPECT_EQ(pace.timeout(1ms), Duration{300ms});
 }
 
 TEST(MonitorPace, slows_down_in_steps_once_a_primary_is_proven) {
     MonitorPace pace{exact};
     pace.proven(t0);
     EXPECT_FALSE(pace.in_panic());
-    EXPECT_EQ(pace.timeout(), Duration{1s});
+    EXPECT_EQ(pace.timeout(1ms), Duration{1s});
     EXPECT_EQ(pause(pace, t0), Duration{100ms});
     EXPECT_EQ(pause(pace, t0 + 2s - 1ns), Duration{100ms});
     EXPECT_EQ(pause(pace, t0 + 2s), Duration{1s});
@@ -55,6 +55,14 @@ TEST(MonitorPace, a_suspicion_is_panic_at_once) {
     EXPECT_EQ(pause(pace, t0 + 10min), Duration{50ms}) << "for as long as nothing is proven";
     pace.proven(t0 + 11min);
     EXPECT_EQ(pause(pace, t0 + 11min), Duration{100ms});
+}
+
+TEST(MonitorPace, waits_in_panic_for_what_a_node_may_need) {
+    const MonitorPace pace{exact};
+    EXPECT_EQ(pace.timeout(70ms), Duration{300ms});
+    EXPECT_EQ(pace.timeout(150ms), Duration{600ms});
+    EXPECT_EQ(pace.timeout(400ms), Duration{1s});
+    EXPECT_EQ(pace.timeout(0ms), Duration{1s}) << "nobody knows how long it takes";
 }
 
 TEST(MonitorPace, a_question_from_before_the_suspicion_proves_nothing) {
@@ -87,7 +95,7 @@ TEST(MonitorPace, pauses_differ_by_a_tenth_either_way) {
 TEST(MonitorPace, no_pace_is_slower_than_the_usual_one) {
     MonitorPace pace{{.interval = 10ms, .timeout = 20ms, .jitter = 0}};
     EXPECT_EQ(pause(pace, t0), Duration{10ms});
-    EXPECT_EQ(pace.timeout(), Duration{20ms});
+    EXPECT_EQ(pace.timeout(1ms), Duration{20ms});
     pace.proven(t0);
     EXPECT_EQ(pause(pace, t0), Duration{10ms});
 }

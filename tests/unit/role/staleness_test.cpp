@@ -146,6 +146,33 @@ TEST(StalenessGate, without_a_primary_in_sight_its_own_word_is_not_taken) {
     EXPECT_TRUE(alone.admitted());
 }
 
+TEST(StalenessGate, who_was_fresh_when_compared_last_is_not_known_to_be_too_old) {
+    StalenessGate cut = gate();
+    EXPECT_FALSE(cut.known_stale());
+    cut.observe(standby(500, t0, 0s), primary(500, t0), t0, fresh);
+    cut.observe(standby(500, t0 + 1h, 0s), primary(500, t0), t0 + 1h, fresh);
+    EXPECT_FALSE(cut.admitted());
+    EXPECT_FALSE(cut.known_stale()) << "its age is what it is at most";
+}
+
+TEST(StalenessGate, who_was_too_old_when_compared_last_stays_so_until_it_has_caught_up) {
+    StalenessGate late = gate();
+    late.observe(standby(400, t0, 1h), primary(4000, t0), t0, fresh);
+    EXPECT_TRUE(late.known_stale());
+    late.observe(standby(3999, t0 + 5s, 0s), primary(4000, t0), t0 + 5s, fresh);
+    EXPECT_TRUE(late.known_stale()) << "the primary is gone, and it lacks a byte";
+    late.observe(standby(4000, t0 + 6s, 0s), primary(4000, t0), t0 + 6s, fresh);
+    EXPECT_FALSE(late.known_stale());
+    EXPECT_EQ(late.age(t0 + 6s), Duration{6s}) << "it has what the primary had then";
+}
+
+TEST(StalenessGate, who_names_no_timeline_is_not_known_to_be_too_old) {
+    StalenessGate silent = gate();
+    silent.observe(standby(400, t0, 1h, 0), primary(400, t0), t0, fresh);
+    EXPECT_FALSE(silent.admitted());
+    EXPECT_FALSE(silent.known_stale());
+}
+
 TEST(StalenessGate, one_that_is_out_is_readmitted_by_comparison_only) {
     StalenessGate out = gate();
     out.observe(standby(400, t0, 1s), primary(4000, t0), t0, fresh);

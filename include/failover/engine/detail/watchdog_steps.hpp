@@ -76,7 +76,7 @@ inline bool Watchdog::shut(Guard& guard, std::int64_t seen) noexcept {
     if (seen == idle || seen == was_cut || !guard.until_.compare_exchange_strong(seen, was_cut)) {
         return false;
     }
-    ::shutdown(guard.socket_, SHUT_RDWR);
+    ::shutdown(guard.socket_.get(), SHUT_RDWR);
     return true;
 }
 
