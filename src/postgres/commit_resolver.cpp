@@ -121,10 +121,7 @@ InDoubtDecision CommitResolver::ask(Node& node, TimePoint end) {
             within(session, std::min(end, now + look_limit), [&] { decision = look(session); });
         if (decision == InDoubtDecision::committed) {
             decision = InDoubtDecision::undecided;
-            intact = intact && within(session, end, [&] {
-                         confirm(session);
-                         decision = InDoubtDecision::committed;
-                     });
+            intact = intact && within(session, end, [&] { decision = confirm(session); });
         }
     }
     node.pool.give_back(std::move(*found), intact);
@@ -153,14 +150,19 @@ InDoubtDecision CommitResolver::look(Session& session) const {
 /// waits for have not got it. The wait of its own connection was cut short, so another commit waits
 /// here: what it is answered holds for all before it. The transaction may have asked for more than
 /// the session's default.
-void CommitResolver::confirm(Session& session) const {
+InDoubtDecision CommitResolver::confirm(Session& session) const {
     static_cast<void>(session.take_unreplicated());
     pqxx::nontransaction work{session.connection()};
-    work.exec(
-        "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN "
-        "'remote_apply' THEN 'remote_apply' ELSE 'on' END, true), "
-        "pg_logical_emit_message(true, 'failover', '')");
+    try {
+        work.exec(
+            "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') "
+            "WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true), "
+            "pg_logical_emit_message(true, 'failover', '')");
+    } catch (const pqxx::insufficient_privilege&) {
+        return InDoubtDecision::unknowable;
+    }
     refuse_unreplicated(session);
+    return InDoubtDecision::committed;
 }
 
 void CommitResolver::tell(InDoubtDecision decision, Duration took) const {

@@ -36,7 +36,7 @@ private:
     [[nodiscard]] Node* whom(TimePoint end, CallControl& control);
     [[nodiscard]] InDoubtDecision ask(Node& node, TimePoint end);
     [[nodiscard]] InDoubtDecision look(Session& session) const;
-    void confirm(Session& session) const;
+    [[nodiscard]] InDoubtDecision confirm(Session& session) const;
     void tell(InDoubtDecision decision, Duration took) const;
 
     detail::Database& database_;

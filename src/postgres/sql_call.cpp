@@ -181,6 +181,7 @@ std::optional<SqlFailure> SqlCall::run_once(SqlWork& work, Session& session, Nod
             if (failure->sqlstate.empty()) {
                 failure->sqlstate = session.take_notice();
             }
+            progress.unparsed = is_syntax_error(error);
             if (failure->sqlstate == "25006" && work.mode() == SessionMode::read_write) {
                 progress.in_recovery = session.in_recovery();
             }

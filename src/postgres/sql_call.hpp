@@ -24,6 +24,7 @@ struct Progress {
     bool cut = false;
     /// SqlAttempt's.
     std::optional<bool> in_recovery{};
+    bool unparsed = false;
 };
 
 /// Where an attempt goes.

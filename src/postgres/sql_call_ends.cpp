@@ -92,7 +92,8 @@ SqlCall::Attempt SqlCall::judge(SqlWork& work, Node& node, SqlFailure failure, b
         .on_standby =
             work.mode() == SessionMode::read_only && node.role.load() == NodeRole::standby,
         .in_recovery = progress.in_recovery,
-        .outdated_plan = is_outdated_plan(failure)};
+        .outdated_plan = is_outdated_plan(failure),
+        .unparsed = progress.unparsed};
     Attempt attempt;
     attempt.verdict = classify_sql(seen);
     if (attempt.verdict.outcome == CallOutcome::ok) {

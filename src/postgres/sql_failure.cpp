@@ -75,6 +75,11 @@ SqlFailure failure_of(const std::exception& error, const PGconn* connection) {
     return failure;
 }
 
+bool is_syntax_error(const std::exception& error) {
+    const auto* syntax = dynamic_cast<const pqxx::syntax_error*>(&error);
+    return syntax != nullptr && syntax->error_position > 0; // a function's have no place in it
+}
+
 bool is_outdated_plan(const SqlFailure& failure) {
     return failure.sqlstate == "26000" ||
            (failure.sqlstate == "0A000" &&

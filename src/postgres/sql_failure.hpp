@@ -13,6 +13,9 @@ namespace failover::postgres {
 /// What an exception of libpqxx says. `connection`: of the statement.
 [[nodiscard]] SqlFailure failure_of(const std::exception& error, const PGconn* connection);
 
+/// Of the statement that was sent, and not of one that a function of it made up.
+[[nodiscard]] bool is_syntax_error(const std::exception& error);
+
 /// Is it about a prepared statement whose result changed with its tables? The code (0A000) is also
 /// that of what the server cannot do at all, so its words tell: in English, which is what servers
 /// speak unless lc_messages says otherwise.

@@ -22,8 +22,8 @@ using namespace failover;
 using namespace failover::test;
 using namespace std::chrono_literals;
 
-std::string through(const FaultProxy& proxy) {
-    return "postgresql://postgres@127.0.0.1:" + std::to_string(proxy.port()) + "/postgres";
+std::string through(const FaultProxy& proxy, const std::string& user = "postgres") {
+    return "postgresql://" + user + "@127.0.0.1:" + std::to_string(proxy.port()) + "/postgres";
 }
 
 int count(const PostgresServer& server, const std::string& what) {
@@ -88,14 +88,15 @@ private:
     int runs_ = 0;
 };
 
-TEST(DbCommits, AfterACrashTheNumberMayBeAnotherTransactions) {
+void give_number_away_in_a_crash(const std::string& user) {
     PostgresCluster cluster{forgetful};
     const PostgresServer& server = cluster.node(0);
     FaultProxy proxy{server.port()};
+    server.sql("create role app login; create table t(id int); grant all on t to app");
     FailoverManager manager{
-        database_config({through(proxy)}, "pool: {min_idle: 0}, buffer: {min_gap: 0s}")};
+        database_config({through(proxy, user)}, "pool: {min_idle: 0}, buffer: {min_gap: 0s}")};
     FailoverDB db{manager};
-    db.exec("create table t(id int)");
+    db.exec("select 1");
     LostCommit lost{proxy};
     std::thread meanwhile{[&] {
         lost.await();
@@ -113,6 +114,28 @@ TEST(DbCommits, AfterACrashTheNumberMayBeAnotherTransactions) {
     ASSERT_FALSE(done) << "told to be committed";
     EXPECT_TRUE(done.error() == Condition::maybe_executed) << done.error();
     EXPECT_EQ(count(server, "t where id = 1"), 0);
+}
+
+TEST(DbCommits, AfterACrashTheNumberMayBeAnotherTransactions) {
+    give_number_away_in_a_crash("postgres");
+}
+
+TEST(DbCommits, ACrashIsSeenWithoutPrivileges) {
+    give_number_away_in_a_crash("app");
+}
+
+TEST(DbCommits, ACommitIsDecidedWithoutPrivileges) {
+    PostgresCluster cluster{alone};
+    const PostgresServer& server = cluster.node(0);
+    server.sql("create role app login; create table t(id int); grant all on t to app");
+    FaultProxy proxy{server.port()};
+    FailoverManager manager{database_config({through(proxy, "app")})};
+    FailoverDB db{manager};
+    proxy.cut_after_commit(1);
+    const Result<void> done =
+        db.try_transaction([](pqxx::work& work) { work.exec("insert into t values (1)"); });
+    EXPECT_TRUE(done) << done.error();
+    EXPECT_EQ(count(server, "t"), 1);
 }
 
 TEST(DbCommits, ANumberThatACrashedServerHasYetToGiveWasNotCommitted) {

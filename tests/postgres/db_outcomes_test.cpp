@@ -102,6 +102,11 @@ TEST(DbOutcomes, WhatMayHaveCommittedInPartIsNotRepeated) {
     EXPECT_TRUE(called.error() == Errc::query_failed) << called.error();
     EXPECT_EQ(called.error().sqlstate, "40001");
     EXPECT_EQ(cluster.sql(0, "select count(*) from t").at(0).at(0), "1");
+    const Result<pqxx::result> unclear =
+        db.try_exec("do $$ begin insert into t values (1); commit; execute 'selec'; end $$");
+    EXPECT_TRUE(unclear.error() == Condition::maybe_executed) << unclear.error();
+    const Result<pqxx::result> unparsed = db.try_exec("call p(");
+    EXPECT_TRUE(unparsed.error() == Condition::not_sent) << unparsed.error();
 }
 
 TEST(DbOutcomes, ATransactionThatItsFunctionMadeReadOnlySaysNothingAboutTheNode) {

@@ -60,6 +60,8 @@ struct SqlAttempt {
     std::optional<bool> in_recovery{};
     /// 0A000 is about the plan of a prepared statement whose tables have changed.
     bool outdated_plan = false;
+    /// The statement itself was not understood, so that nothing of it was executed.
+    bool unparsed = false;
 };
 
 /// What to do after an attempt. The flags are independent of each other.
@@ -120,7 +122,7 @@ struct SqlVerdict {
 ///       53xxx 58xxx XXxxx F0xxx        failed     suspect
 ///       57014 55P03                    failed     says nothing about the node
 ///       any other                      failed     the caller's: the node works
-///     an answer to work in parts, but for 25006 in recovery: `partial`, and never again
+///     an answer to work in parts: `partial`, and never again; not 25006 in recovery or `unparsed`
 ///       what is rejected above         in_doubt
 [[nodiscard]] SqlVerdict classify_sql(const SqlAttempt& attempt) noexcept;
 

@@ -160,6 +160,12 @@ TEST(SqlOutcome, what_committed_in_part_is_never_called_undone) {
     EXPECT_EQ(lost("", Work::in_parts).outcome, CallOutcome::in_doubt);
     EXPECT_EQ(lost("", Work::in_parts, false).outcome, CallOutcome::rejected) << "not sent";
     EXPECT_EQ(answered("", Work::in_parts).outcome, CallOutcome::ok);
+    EXPECT_EQ(classify_sql({.sqlstate = "42601",
+                            .connected = true,
+                            .sent = true,
+                            .work = Work::in_parts,
+                            .unparsed = true}),
+              callers);
 }
 
 TEST(SqlOutcome, a_read_that_writes_is_the_callers_error) {

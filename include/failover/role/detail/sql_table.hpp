@@ -147,7 +147,7 @@ inline SqlVerdict answer_verdict(const SqlAttempt& attempt) noexcept {
 /// An error undoes what came after the last commit of the statement, whatever it is.
 inline void keep_parts(const SqlAttempt& attempt, SqlVerdict& verdict) noexcept {
     const bool could_not_write = attempt.sqlstate == "25006" && attempt.in_recovery == true;
-    if (attempt.work != Work::in_parts || !attempt.sent || could_not_write) {
+    if (attempt.work != Work::in_parts || !attempt.sent || attempt.unparsed || could_not_write) {
         return;
     }
     verdict.partial = true;
