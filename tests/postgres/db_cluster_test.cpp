@@ -88,8 +88,15 @@ public:
     NoFiles(const NoFiles&) = delete;
     NoFiles& operator=(const NoFiles&) = delete;
     ~NoFiles() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+    /// Takes those that were closed meanwhile.
+    void take() {
+        for (int fd = 0; (fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0;) {
+            taken_.emplace_back(fd);
+        }
+    }
 
 private:
+    std::vector<Fd> taken_;
     rlimit before_{};
 };
 
@@ -99,8 +106,13 @@ TEST(DbCluster, WatchesOnAfterTheProcessRanOutOfFiles) {
     FailoverDB db{manager};
     db.exec("select 1");
     {
-        const NoFiles none;
-        EXPECT_TRUE(wait_until([&] { return !db.topology().nodes.at(0).reachable; }, 4s));
+        NoFiles none;
+        EXPECT_TRUE(wait_until(
+            [&] {
+                none.take();
+                return !db.topology().nodes.at(0).reachable;
+            },
+            4s));
         EXPECT_NE(db.topology().nodes.at(0).problem.find("Too many open files"), std::string::npos)
             << db.topology().nodes.at(0).problem;
     }
@@ -120,6 +132,27 @@ TEST(DbCluster, LogsInToANodeThatTakesItsTimeForIt) {
     EXPECT_TRUE(wait_until([&] { return db.topology().nodes.at(0).reachable; }, 4s))
         << db.topology().nodes.at(0).problem;
     EXPECT_TRUE(db.try_exec("select 1"));
+}
+
+TEST(DbCluster, ACallOutlivesTheMonitorsConnectionToANodeWithSlowLogIns) {
+    PostgresCluster cluster{alone};
+    FaultProxy slow{cluster.port(0)};
+    FailoverManager manager{hardly_checked(through(slow))};
+    FailoverDB db{manager};
+    db.exec("select 1");
+    slow.delay(120ms);
+    const std::string probes =
+        "select pg_terminate_backend(pid) from pg_stat_activity "
+        "where query like 'SELECT pg_is_in_recovery%'";
+    std::thread breaker{[&] {
+        const std::string running =
+            "select from pg_stat_activity where state = 'active' and query = 'select pg_sleep(3)'";
+        EXPECT_TRUE(wait_until([&] { return cluster.sql(0, running).size() == 1; }));
+        EXPECT_FALSE(cluster.sql(0, probes).empty());
+    }};
+    const Result<pqxx::result> done = db.try_exec("select pg_sleep(3)");
+    EXPECT_TRUE(done) << done.error();
+    breaker.join();
 }
 
 TEST(DbCluster, ReadsGoOnWhileWritesArePaused) {
