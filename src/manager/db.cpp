@@ -4,6 +4,8 @@
 #include "manager_access.hpp"
 #include <failover/db.hpp>
 
+#include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace failover {
@@ -24,6 +26,13 @@ Result<T> on_this_thread(Database& database, const Call& call) {
         return database.fail(Errc::not_running, "the manager was stopped");
     }
     return call(entry.control());
+}
+
+/// The options of a call that has waited for a worker.
+template <class Options>
+Options within(Options options, Duration left) {
+    options.deadline = std::max(left, Duration::zero());
+    return options;
 }
 
 postgres::Node& find(Database& database, std::string_view id) {
@@ -100,37 +109,40 @@ asio::awaitable<Result<pqxx::result>> FailoverDB::async_read(Statement statement
     // The primary may have to be waited for when a token is to be reached.
     WorkerPool& workers = after.empty() ? database_->readers() : database_->writers();
     return postgres::on_worker<pqxx::result>(
-        database_, workers, true,
-        [statement = std::move(statement), after, options = options_](Database& database,
-                                                                      CallControl& control) {
-            return database.read(statement, after, options, control);
+        database_, workers, true, options_.deadline,
+        [statement = std::move(statement), after, options = options_](
+            Database& database, CallControl& control, Duration left) {
+            return database.read(statement, after, within(options, left), control);
         });
 }
 
 asio::awaitable<Result<pqxx::result>> FailoverDB::async_write(Statement statement) const {
-    return postgres::on_worker<pqxx::result>(database_, database_->writers(), false,
-                                             [statement = std::move(statement), options = options_](
-                                                 Database& database, CallControl& control) {
-                                                 return database.write(statement, options, control);
-                                             });
+    return postgres::on_worker<pqxx::result>(
+        database_, database_->writers(), false, options_.deadline,
+        [statement = std::move(statement), options = options_](
+            Database& database, CallControl& control, Duration left) {
+            return database.write(statement, within(options, left), control);
+        });
 }
 
 asio::awaitable<Result<void>> FailoverDB::async_run_transaction(
     std::function<void(pqxx::work&)> body, TransactionOptions options) const {
     const bool reads = options.read_only;
+    const std::optional<Duration> deadline = options.deadline;
     WorkerPool& workers = reads ? database_->readers() : database_->writers();
-    return postgres::on_worker<void>(database_, workers, reads,
+    return postgres::on_worker<void>(database_, workers, reads, deadline,
                                      [body = std::move(body), options = std::move(options)](
-                                         Database& database, CallControl& control) {
-                                         return database.transaction(body, options, control);
+                                         Database& database, CallControl& control, Duration left) {
+                                         return database.transaction(body, within(options, left),
+                                                                     control);
                                      });
 }
 
 asio::awaitable<Result<CausalToken>> FailoverDB::async_try_token() const {
     return postgres::on_worker<CausalToken>(
-        database_, database_->writers(), true,
-        [options = options_](Database& database, CallControl& control) {
-            return database.token(options, control);
+        database_, database_->writers(), true, options_.deadline,
+        [options = options_](Database& database, CallControl& control, Duration left) {
+            return database.token(within(options, left), control);
         });
 }
 
@@ -140,9 +152,9 @@ asio::awaitable<CausalToken> FailoverDB::async_token() const {
 
 asio::awaitable<Result<void>> FailoverDB::async_try_health_check() const {
     return postgres::on_worker<void>(
-        database_, database_->writers(), true,
-        [options = options_](Database& database, CallControl& control) {
-            return database.health_check(options, control);
+        database_, database_->writers(), true, options_.deadline,
+        [options = options_](Database& database, CallControl& control, Duration left) {
+            return database.health_check(within(options, left), control);
         });
 }
 

@@ -17,85 +17,143 @@
 
 namespace failover::postgres {
 
+/// What a worker does for a call that has `left` to its deadline.
+template <class T>
+using WorkerTask =
+    std::function<Result<T>(detail::Database& database, CallControl& control, Duration left)>;
+
 /// A call on a worker thread, awaited elsewhere; shared by both, as either may end first.
 template <class T>
-struct AsyncCall {
-    explicit AsyncCall(std::shared_ptr<detail::Database> from) : database{std::move(from)} {}
+class AsyncCall {
+public:
+    AsyncCall(std::shared_ptr<detail::Database> from, WorkerTask<T> work, TimePoint until)
+        : database_{std::move(from)}, work_{std::move(work)}, until_{until} {}
 
-    std::shared_ptr<detail::Database> database;
-    CallRegistry::Entry entry{database->calls()};
-    std::function<Result<T>(detail::Database&, CallControl&)> work;
-    std::optional<Result<T>> result;
-    std::exception_ptr thrown;
-
-    /// Whom to wake; null once nobody waits. The worker never owns it: it would then be the last to
-    /// let it go, perhaps when the caller's context is gone.
-    std::mutex mutex;
-    Wake* waiting = nullptr;
-
-    void wake() noexcept {
-        const std::lock_guard lock{mutex};
-        if (waiting != nullptr) {
-            waiting->notify();
+    [[nodiscard]] bool open() const noexcept { return entry_.open(); }
+    /// Ends it as soon as possible, if it is under way.
+    void abort() noexcept { entry_.control().abort(); }
+    /// On the worker.
+    void run() noexcept {
+        if (!step(Stage::queued, Stage::running)) {
+            return;
+        }
+        try {
+            result_.emplace(work_(*database_, entry_.control(), until_ - Clock::now()));
+        } catch (...) {
+            thrown_ = std::current_exception();
+        }
+        work_ = nullptr; // what it holds goes before the caller goes on
+        const std::lock_guard lock{mutex_};
+        stage_ = Stage::ended;
+        if (waiting_ != nullptr) {
+            waiting_->notify();
         }
     }
+    /// True: no worker had begun, and none will.
+    bool give_up() noexcept {
+        const bool mine = step(Stage::queued, Stage::given_up);
+        if (mine) {
+            work_ = nullptr;
+        }
+        return mine;
+    }
+    /// Once it has ended. Throws what the work threw.
+    [[nodiscard]] Result<T> take() {
+        if (thrown_) {
+            std::rethrow_exception(thrown_);
+        }
+        return std::move(*result_);
+    }
+    /// Whom to wake; null: nobody waits. The worker never owns it: it would then be the last to let
+    /// it go, perhaps when the caller's context is gone. False: it has ended already.
+    bool wake_at_end(Wake* waiting) noexcept {
+        const std::lock_guard lock{mutex_};
+        waiting_ = waiting;
+        return stage_ != Stage::ended;
+    }
+
+private:
+    enum class Stage { queued, running, ended, given_up };
+
+    bool step(Stage from, Stage to) noexcept {
+        const std::lock_guard lock{mutex_};
+        const bool right = stage_ == from;
+        stage_ = right ? to : stage_;
+        return right;
+    }
+
+    std::shared_ptr<detail::Database> database_;
+    CallRegistry::Entry entry_{database_->calls()};
+    WorkerTask<T> work_;
+    const TimePoint until_;
+    std::optional<Result<T>> result_;
+    std::exception_ptr thrown_;
+    std::mutex mutex_;
+    Stage stage_ = Stage::queued;
+    Wake* waiting_ = nullptr;
 };
 
 /// For as long as the coroutine that waits exists.
 template <class T>
 class AwaitedCall {
 public:
-    AwaitedCall(std::shared_ptr<AsyncCall<T>> call, Wake& wake) : call_{std::move(call)} {
-        call_->waiting = &wake;
-    }
+    AwaitedCall(std::shared_ptr<AsyncCall<T>> call, Wake& wake)
+        : call_{std::move(call)}, pending_{call_->wake_at_end(&wake)} {}
     AwaitedCall(const AwaitedCall&) = delete;
     AwaitedCall& operator=(const AwaitedCall&) = delete;
-    ~AwaitedCall() {
-        const std::lock_guard lock{call_->mutex};
-        call_->waiting = nullptr;
-    }
+    ~AwaitedCall() { static_cast<void>(call_->wake_at_end(nullptr)); }
+
+    /// It had not ended yet.
+    [[nodiscard]] bool pending() const noexcept { return pending_; }
 
 private:
     std::shared_ptr<AsyncCall<T>> call_;
+    const bool pending_;
 };
 
-/// Runs `work` on a thread of `workers`, which are the database's. `reads`: given up, it was
-/// certainly not executed.
+/// Suspends until the call has ended, the time is over, or the coroutine is cancelled.
 template <class T>
-asio::awaitable<Result<T>> on_worker(
-    std::shared_ptr<detail::Database> database, WorkerPool& workers, bool reads,
-    std::function<Result<T>(detail::Database&, CallControl&)> work) {
-    const auto call = std::make_shared<AsyncCall<T>>(database);
-    if (!call->entry.open()) {
-        co_return database->fail(Errc::not_running, "the manager was stopped");
-    }
-    call->work = std::move(work);
+asio::awaitable<Woken> until_ended(std::shared_ptr<AsyncCall<T>> call, TimePoint until) {
     const asio::any_io_executor executor = co_await asio::this_coro::executor;
     const auto wake = std::make_shared<Wake>(executor);
-    const AwaitedCall<T> awaited{call, *wake};
-    auto task = [call] {
-        try {
-            call->result.emplace(call->work(*call->database, call->entry.control()));
-        } catch (...) {
-            call->thrown = std::current_exception();
-        }
-        call->work = nullptr; // what it holds goes before the caller goes on
-        call->wake();
-    };
+    const AwaitedCall<T> awaited{std::move(call), *wake};
+    if (!awaited.pending()) {
+        co_return Woken::notified;
+    }
+    co_return co_await wake->wait(until);
+}
+
+/// Runs `work` on a thread of `workers`, which are the database's. `deadline`: none, the configured
+/// one; waiting for a worker is part of it. `reads`: given up, it was certainly not executed.
+template <class T>
+asio::awaitable<Result<T>> on_worker(std::shared_ptr<detail::Database> database,
+                                     WorkerPool& workers, bool reads,
+                                     std::optional<Duration> deadline, WorkerTask<T> work) {
+    const TimePoint until = time_after(Clock::now(), deadline.value_or(database->config().timeout));
+    const auto call = std::make_shared<AsyncCall<T>>(database, std::move(work), until);
+    if (!call->open()) {
+        co_return database->fail(Errc::not_running, "the manager was stopped");
+    }
+    auto task = [call] { call->run(); };
     if (!workers.run(std::move(task))) {
         co_return database->fail(Errc::queue_full,
                                  "all workers are busy and their queue is full; raise "
                                  "pool.workers or shed load");
     }
-    const Woken why = co_await wake->wait(TimePoint::max());
+    Woken why = co_await until_ended(call, until);
+    if (why == Woken::timed_out) {
+        if (call->give_up()) {
+            co_return database->fail(Errc::deadline_exceeded,
+                                     "no worker was free in time; raise pool.workers or shed load");
+        }
+        why = co_await until_ended(call, TimePoint::max()); // it keeps the deadline by itself
+    }
     if (why == Woken::cancelled) {
-        call->entry.control().abort();
-        co_return database->fail(Errc::cancelled, "by the caller", !reads);
+        const bool begun = !call->give_up();
+        call->abort();
+        co_return database->fail(Errc::cancelled, "by the caller", begun && !reads);
     }
-    if (call->thrown) {
-        std::rethrow_exception(call->thrown);
-    }
-    co_return std::move(*call->result);
+    co_return call->take();
 }
 
 } // namespace failover::postgres

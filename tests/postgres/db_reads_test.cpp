@@ -128,6 +128,29 @@ TEST(DbReads, WritesThatWaitTakeNoWorkerFromReads) {
     manager.stop();
 }
 
+TEST(DbReads, ACallThatFindsNoWorkerEndsAtItsDeadlineUnsent) {
+    PostgresCluster cluster{alone};
+    Executor executor;
+    FailoverManager manager{executor.get(),
+                            database_config(urls_of(cluster), "pool: {workers: 1}")};
+    FailoverDB db{manager};
+    db.exec("create table t(id int)");
+    ASSERT_TRUE(db.pause_writes());
+    auto first = asio::co_spawn(executor.get(), write_of(db), asio::use_future);
+    ASSERT_TRUE(wait_until([&] { return db.topology().waiting_writes == 1; }));
+    auto second =
+        asio::co_spawn(executor.get(), write_of(db.with(within(300ms))), asio::use_future);
+    ASSERT_EQ(second.wait_for(3s), std::future_status::ready) << "it waits behind the first";
+    const Result<pqxx::result> late = second.get();
+    ASSERT_FALSE(late);
+    EXPECT_TRUE(late.error() == Errc::deadline_exceeded) << late.error();
+    EXPECT_TRUE(late.error() == Condition::not_sent) << late.error();
+    db.resume_writes();
+    EXPECT_TRUE(first.get());
+    EXPECT_EQ(cluster.sql(0, "select count(*) from t").at(0).at(0), "1");
+    manager.stop();
+}
+
 TEST(DbReads, ATokenOfANewerTimelineIsNotReadFromThePrimaryBefore) {
     PostgresCluster cluster{PostgresCluster::Options{.standbys = 1}};
     FaultProxy hidden{cluster.port(1)};
