@@ -42,9 +42,9 @@ std::vector<std::pair<std::string, std::string>> Conninfo::keywords(
     std::vector<std::pair<std::string, std::string>> all = options;
     all.emplace_back("host", host); // the name stays for TLS
     all.emplace_back("port", port);
-    const std::string address = found != nullptr ? found->to_string() : host_address;
-    if (!address.empty()) {
-        all.emplace_back("hostaddr", address);
+    std::string numeric = found != nullptr ? found->to_string() : host_address;
+    if (!numeric.empty()) {
+        all.emplace_back("hostaddr", std::move(numeric));
     }
     return all;
 }
