@@ -119,8 +119,23 @@ asio::awaitable<void> ConsulProvider::health_check() {
     demand(reply, leader ? "" : client.current() + " knows no leader", {}, "asking for the leader");
 }
 
+void ConsulProvider::follow(const ConsulProvider& before) {
+    registered_ = before.registered_;
+    const std::lock_guard lock{before.mutex_};
+    ids_ = before.ids_;
+}
+
 asio::awaitable<void> ConsulProvider::watch(SnapshotSink sink) {
-    ConsulWatch watch{agents_, registered_, std::move(sink), checks_.interval, new_seed()};
+    std::shared_ptr<InstanceIds> ids;
+    {
+        const std::lock_guard lock{mutex_};
+        std::shared_ptr<InstanceIds>& known = ids_[sink.service()];
+        // A copy: the watch before may not have heard yet that it has ended.
+        known = known ? std::make_shared<InstanceIds>(*known) : std::make_shared<InstanceIds>();
+        ids = known;
+    }
+    ConsulWatch watch{agents_,         registered_,      std::move(ids),
+                      std::move(sink), checks_.interval, new_seed()};
     co_await watch.run();
 }
 

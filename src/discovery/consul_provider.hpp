@@ -3,12 +3,15 @@
 
 #include "consul_agents.hpp"
 #include <failover/config/service_config.hpp>
+#include <failover/discovery/consul/instance_ids.hpp>
 #include <failover/discovery/consul/registered_instances.hpp>
 #include <failover/discovery/provider.hpp>
 #include <failover/engine/resolver.hpp>
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -27,8 +30,8 @@ public:
     ConsulProvider(const ServiceConfig& config, std::shared_ptr<Resolver> resolver,
                    std::shared_ptr<asio::ssl::context> tls, std::function<void(std::string)> warn);
 
-    /// Goes on with what `before`, for the same service, has registered.
-    void follow(const ConsulProvider& before) { registered_ = before.registered_; }
+    /// Before anything else: goes on with what `before` has registered, and with its ids.
+    void follow(const ConsulProvider& before);
 
     /// One read that does not block. An empty list is returned as it is.
     asio::awaitable<std::vector<Endpoint>> get_endpoints(std::string service) override;
@@ -47,6 +50,8 @@ private:
     // A watch that is being cancelled still uses them.
     std::shared_ptr<ConsulAgents> agents_;
     std::shared_ptr<RegisteredInstances> registered_ = std::make_shared<RegisteredInstances>();
+    mutable std::mutex mutex_;
+    std::map<std::string, std::shared_ptr<InstanceIds>> ids_; // by service; each of one watch
     HealthCheckOptions checks_;
     bool any_certificate_;
 };

@@ -3,16 +3,22 @@
 
 #include <failover/base/error.hpp>
 #include <failover/engine/new_seed.hpp>
+#include <failover/engine/together.hpp>
 
 #include <boost/asio/ip/host_name.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <chrono>
 #include <utility>
+#include <vector>
 
 namespace failover::discovery {
 namespace {
+
+/// For an agent to answer that it has forgotten this process: a manager that stops waits for it.
+constexpr Duration farewell_limit = std::chrono::milliseconds{1500};
 
 std::string host_name() {
     boost::system::error_code error;
@@ -123,6 +129,11 @@ asio::awaitable<void> ConsulRegistration::look(ControlClient& client) {
     pace_.on_answer(news ? AnswerKind::news : AnswerKind::nothing, Duration::zero());
 }
 
+void ConsulRegistration::follow(const ConsulRegistration& before) {
+    const std::scoped_lock both{mutex_, before.mutex_};
+    registered_at_.insert(before.registered_at_.begin(), before.registered_at_.end());
+}
+
 asio::awaitable<void> ConsulRegistration::withdraw() {
     std::set<std::string> where;
     {
@@ -130,20 +141,25 @@ asio::awaitable<void> ConsulRegistration::withdraw() {
         withdrawn_ = true;
         where.swap(registered_at_);
     }
+    std::vector<asio::awaitable<void>> farewells;
     for (const std::string& agent : where) {
-        ControlClient client = agents_.connect_to(agent);
-        Request request;
-        request.method = "PUT";
-        request.path =
-            agent_path("/v1/agent/service/deregister/", definition_.endpoint.id, agents_.options());
-        const ControlReply reply =
-            co_await agents_.send(client, std::move(request), std::chrono::seconds{3});
-        const bool unknown = reply.complete() && reply.status() == 404;
-        const std::string problem = unknown ? "" : problem_of(reply, agent);
-        if (!problem.empty()) {
-            agents_.warn("consul: " + escaped(definition_.endpoint.id) +
-                         " could not be deregistered: " + problem);
-        }
+        farewells.push_back(withdraw_at(agent));
+    }
+    co_await together(std::move(farewells), farewell_limit);
+}
+
+asio::awaitable<void> ConsulRegistration::withdraw_at(std::string agent) {
+    ControlClient client = agents_.connect_to(agent);
+    Request request;
+    request.method = "PUT";
+    request.path =
+        agent_path("/v1/agent/service/deregister/", definition_.endpoint.id, agents_.options());
+    const ControlReply reply = co_await agents_.send(client, std::move(request), farewell_limit);
+    const bool unknown = reply.complete() && reply.status() == 404;
+    const std::string problem = unknown ? "" : problem_of(reply, agent);
+    if (!problem.empty()) {
+        agents_.warn("consul: " + escaped(definition_.endpoint.id) +
+                     " could not be deregistered: " + problem);
     }
 }
 

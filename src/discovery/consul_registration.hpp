@@ -34,8 +34,11 @@ public:
     /// withdraw().
     asio::awaitable<void> run();
 
-    /// Deregisters wherever run() has registered. Does not throw: what fails is told as a warning,
-    /// and Consul's own check removes the instance later.
+    /// Before run(): what `before`, of the same id, has registered is this one's to take back.
+    void follow(const ConsulRegistration& before);
+
+    /// Deregisters wherever run() has registered, at all agents at the same time. What fails is
+    /// told as a warning, and Consul's own check removes the instance later.
     asio::awaitable<void> withdraw();
 
     /// What the agent is told.
@@ -45,6 +48,7 @@ private:
     // `client` is run()'s: its connection must not outlive the context that run() runs on.
     asio::awaitable<void> announce(ControlClient& client);
     asio::awaitable<void> look(ControlClient& client);
+    asio::awaitable<void> withdraw_at(std::string agent);
     void fail(std::string reason);
     void worked(const std::string& what);
     void remember(const std::string& agent);
@@ -52,11 +56,11 @@ private:
     ConsulAgents agents_;
     ServiceDefinition definition_;
     QueryPace pace_;
-    std::string hash_;        // what the agent said last of this instance
-    bool registered_ = false; // as far as is known
-    bool agent_lost_ = false; // since the agent knew this instance
-    bool failing_ = false;    // and told of
-    std::mutex mutex_;        // guards what follows
+    std::string hash_;         // what the agent said last of this instance
+    bool registered_ = false;  // as far as is known
+    bool agent_lost_ = false;  // since the agent knew this instance
+    bool failing_ = false;     // and told of
+    mutable std::mutex mutex_; // guards what follows
     std::set<std::string> registered_at_;
     bool withdrawn_ = false;
 };

@@ -7,6 +7,7 @@
 #include <failover/retry/backoff.hpp>
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 namespace failover::discovery {
@@ -32,10 +33,15 @@ std::vector<WantedInstance> ConsulRestorer::missing_from(const std::vector<Endpo
 
 asio::awaitable<void> ConsulRestorer::restore(std::vector<WantedInstance> missing) {
     std::string problem;
-    std::map<std::string, std::vector<std::string>> restored; // by agent
+    std::map<std::string, std::vector<std::string>> restored;      // by agent
+    std::map<std::string, std::unique_ptr<ControlClient>> clients; // likewise
     for (WantedInstance& one : missing) {
         const std::string id = one.definition.endpoint.id;
-        const Outcome outcome = co_await restore_one(std::move(one));
+        std::unique_ptr<ControlClient>& client = clients[one.agent];
+        if (!client) { // one for all: an agent that is gone costs its time-out once
+            client.reset(new ControlClient{agents_->connect_first_to(one.agent)});
+        }
+        const Outcome outcome = co_await restore_one(std::move(one), *client);
         if (!outcome.told_agent.empty()) {
             restored[outcome.told_agent].push_back(id);
         }
@@ -52,8 +58,8 @@ asio::awaitable<void> ConsulRestorer::restore(std::vector<WantedInstance> missin
 
 /// Asks the agent that was told of it, or the next one that answers: where that one is gone for
 /// good, another has to know it.
-asio::awaitable<ConsulRestorer::Outcome> ConsulRestorer::restore_one(WantedInstance what) {
-    ControlClient client = agents_->connect_first_to(what.agent);
+asio::awaitable<ConsulRestorer::Outcome> ConsulRestorer::restore_one(WantedInstance what,
+                                                                     ControlClient& client) {
     if (!what.outdated) {
         Request request;
         request.path =

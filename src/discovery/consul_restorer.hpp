@@ -42,7 +42,7 @@ private:
         bool nobody_answers = false;
         std::string told_agent{}; // that has it again, when people should know
     };
-    asio::awaitable<Outcome> restore_one(WantedInstance what);
+    asio::awaitable<Outcome> restore_one(WantedInstance what, ControlClient& client);
     asio::awaitable<Outcome> register_again(WantedInstance what, ControlClient& client);
     asio::awaitable<void> take_back(std::string id, ControlClient& client);
     void finish(const std::string& problem);

@@ -23,10 +23,11 @@ namespace failover::discovery {
 /// Cancel     total.
 class ConsulWatch {
 public:
-    /// `checks`: how often Consul checks the instances; decides how long doubtful removals wait.
+    /// `ids`: what a watch of the same service before gave out. `checks`: how often Consul checks
+    /// the instances; decides how long doubtful removals wait.
     ConsulWatch(std::shared_ptr<ConsulAgents> agents,
-                std::shared_ptr<RegisteredInstances> registered, SnapshotSink sink, Duration checks,
-                std::uint64_t seed);
+                std::shared_ptr<RegisteredInstances> registered, std::shared_ptr<InstanceIds> ids,
+                SnapshotSink sink, Duration checks, std::uint64_t seed);
 
     /// Ends by cancellation only: failures are reported to the sink and retried.
     asio::awaitable<void> run();
@@ -52,7 +53,7 @@ private:
     BlockingIndex index_;
     QueryPace pace_;
     RemovalGuard guard_;
-    InstanceIds ids_;
+    std::shared_ptr<InstanceIds> ids_;
     ConsulRestorer restorer_;
     std::string answered_by_;
     std::vector<Endpoint> published_;

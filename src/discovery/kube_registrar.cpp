@@ -54,6 +54,10 @@ std::string registered_slice_name(const std::string& service, const std::string&
     return service + "-failover-" + hash_of(id);
 }
 
+std::string slice_name(const std::string& service, const Endpoint& endpoint) {
+    return registered_slice_name(service, id_of(endpoint));
+}
+
 std::string registered_slice(const KubeService& service, const Endpoint& endpoint,
                              const std::string& port_name, const std::string& version) {
     const std::string type = address_type_of(service, endpoint);
@@ -85,15 +89,11 @@ std::string registered_slice(const KubeService& service, const Endpoint& endpoin
 KubeRegistrar::KubeRegistrar(std::shared_ptr<KubeAccess> access, KubeService service)
     : service_{std::move(service)}, exchange_{std::move(access)} {}
 
-std::string KubeRegistrar::slice_of(const Endpoint& endpoint) const {
-    return registered_slice_name(service_.name, id_of(endpoint));
-}
-
 asio::awaitable<void> KubeRegistrar::add(Endpoint endpoint, std::string port_name) {
     address_type_of(service_, endpoint); // before anything is sent
     co_await require_no_selector();
     const std::string all = slices_path(service_.kubernetes_namespace);
-    const std::string name = slice_of(endpoint);
+    const std::string name = slice_name(service_.name, endpoint);
     const std::string one = all + '/' + percent_encoded(name);
     ControlReply reply;
     asio::steady_timer pause{co_await asio::this_coro::executor};

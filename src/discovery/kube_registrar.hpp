@@ -17,6 +17,8 @@ inline constexpr const char* slice_manager = "failover.client-library";
 /// The slice that holds the endpoint `id` of a service: one slice an endpoint, so that processes
 /// which come and go never write to the same object. A DNS name; the id is in it as a hash.
 [[nodiscard]] std::string registered_slice_name(const std::string& service, const std::string& id);
+/// The same for an endpoint that need not have an id.
+[[nodiscard]] std::string slice_name(const std::string& service, const Endpoint& endpoint);
 
 /// That slice as JSON; `port_name` as in the service. `version`: the resourceVersion it replaces,
 /// or empty. Throws Error when the endpoint has no IP address.
@@ -30,8 +32,6 @@ class KubeRegistrar {
 public:
     KubeRegistrar(std::shared_ptr<KubeAccess> access, KubeService service);
 
-    /// The name of the slice that holds `endpoint`.
-    [[nodiscard]] std::string slice_of(const Endpoint& endpoint) const;
     /// Creates or replaces the slice. Throws Error: a service with a selector has endpoints
     /// already.
     asio::awaitable<void> add(Endpoint endpoint, std::string port_name);

@@ -65,6 +65,7 @@ asio::awaitable<void> KubeSession::list(ListSlices request) {
             SlicePage page = page_of(reply);
             informer_.on_page(std::move(page), Clock::now());
             sink_.alive();
+            show_registered();
             co_return;
         } catch (const FormatError& error) {
             failure.reason = error.what();
@@ -129,9 +130,20 @@ void KubeSession::on_line(std::string_view line) {
         return;
     }
     try {
-        informer_.on_event(parse_watch_event(line), Clock::now());
+        WatchEvent event = parse_watch_event(line);
+        if (options_.registered && event.type == WatchEvent::Type::deleted) {
+            options_.registered->deleted(event.slice.name);
+        }
+        informer_.on_event(std::move(event), Clock::now());
+        show_registered();
     } catch (const FormatError& error) {
         drop_watch(std::string{"an event of the watch cannot be read: "} + error.what());
+    }
+}
+
+void KubeSession::show_registered() {
+    if (options_.registered && informer_.synced()) {
+        options_.registered->listed(options_.service.name, informer_.table().slices());
     }
 }
 
@@ -180,9 +192,6 @@ void KubeSession::arm() {
 }
 
 void KubeSession::push() {
-    if (options_.registered) {
-        options_.registered->listed(informer_.table().slices());
-    }
     MergedSlices merged = informer_.table().endpoints(options_.selection);
     explain(merged);
     sink_.push(std::move(merged.endpoints));

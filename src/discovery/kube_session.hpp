@@ -47,6 +47,7 @@ private:
     asio::awaitable<ControlReply> stream(Request request, Duration limit);
     asio::awaitable<void> until_dropped();
     void on_line(std::string_view line);
+    void show_registered();
     void drop_watch(std::string reason);
     void renew_credentials(KubeFailure& failure);
     void tell();

@@ -19,11 +19,15 @@ namespace failover::discovery {
 /// Threads    safe.
 class RegisteredSlices {
 public:
-    /// The slice `name` is about to be written. It counts as deleted once it was seen and is not
-    /// any more: what was never seen may still be on its way.
-    void expect(const std::string& name) {
+    /// The slice `name` of `service` is about to be written. It counts as deleted once it was seen
+    /// and is not any more: what was never seen may still be on its way.
+    void expect(const std::string& service, const std::string& name) {
         const std::lock_guard lock{mutex_};
-        slices_[name].state = State::awaited;
+        Announced& slice = slices_[name];
+        slice.service = service;
+        if (slice.state == State::deleted) {
+            slice.state = State::awaited;
+        }
     }
     /// It is deleted on purpose.
     void forget(const std::string& name) {
@@ -47,17 +51,25 @@ public:
         co_return why == Woken::notified;
     }
 
-    /// What a watch holds now.
-    void listed(const SliceMap& table) {
+    /// A watch saw its deletion: it was there, whether or not anything was said of it before.
+    void deleted(const std::string& name) {
+        const std::lock_guard lock{mutex_};
+        if (const auto found = slices_.find(name); found != slices_.end()) {
+            lose(found->second);
+        }
+    }
+    /// What a watch of `service` holds now. To be called for each change, so that one that takes
+    /// back the last is seen too.
+    void listed(const std::string& service, const SliceMap& table) {
         const std::lock_guard lock{mutex_};
         for (auto& [name, slice] : slices_) {
+            if (slice.service != service) {
+                continue;
+            }
             if (table.contains(name)) {
                 slice.state = State::listed;
             } else if (slice.state == State::listed) {
-                slice.state = State::deleted;
-                if (const auto wake = slice.wake.lock()) {
-                    wake->notify();
-                }
+                lose(slice);
             }
         }
     }
@@ -65,9 +77,17 @@ public:
 private:
     enum class State { awaited, listed, deleted };
     struct Announced {
+        std::string service{};
         State state = State::awaited;
         std::weak_ptr<Wake> wake{};
     };
+
+    static void lose(Announced& slice) {
+        slice.state = State::deleted;
+        if (const auto wake = slice.wake.lock()) {
+            wake->notify();
+        }
+    }
 
     std::mutex mutex_;
     std::unordered_map<std::string, Announced> slices_;

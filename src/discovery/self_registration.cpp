@@ -33,6 +33,11 @@ public:
         : SelfRegistration{identity_of(self, config)},
           registration_{self, config, std::move(resolver), nullptr, std::move(warn)} {}
 
+    void follow(const SelfRegistration& before) override {
+        if (const auto* const old = dynamic_cast<const AtConsul*>(&before)) {
+            registration_.follow(old->registration_);
+        }
+    }
     asio::awaitable<void> run() override { return registration_.run(); }
     asio::awaitable<void> withdraw() override { return registration_.withdraw(); }
 

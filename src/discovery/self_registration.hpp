@@ -32,6 +32,8 @@ public:
     /// Where it announces, and as what. A registration takes over what one of the same identity
     /// has announced: that must not be taken back beside it.
     [[nodiscard]] const std::string& identity() const noexcept { return identity_; }
+    /// Before run(): goes on with what `before`, of the same identity, has announced.
+    virtual void follow(const SelfRegistration& before) { static_cast<void>(before); }
     /// Announces, and again whenever the provider forgets. Failures are retried and told of.
     virtual asio::awaitable<void> run() = 0;
     /// Takes the announcement back. Does not throw: what fails is told as a warning.

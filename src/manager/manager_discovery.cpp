@@ -5,11 +5,10 @@
 #include <failover/engine/background.hpp>
 #include <failover/engine/new_seed.hpp>
 #include <failover/engine/set_coalescer.hpp>
-#include <failover/engine/wake.hpp>
+#include <failover/engine/together.hpp>
 #include <failover/engine/watch_loop.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <utility>
 
@@ -72,7 +71,7 @@ SnapshotSink make_sink(const ServiceConfig& config, const std::string& watched,
     };
     auto current = [upstream] {
         const auto here = upstream.lock();
-        return here ? here->endpoints() : std::vector<Endpoint>{};
+        return here ? here->listed() : std::vector<Endpoint>{};
     };
     return SnapshotSink{watched,          std::max(config.health_check.interval, Duration{1s}),
                         std::move(push),  std::move(lost),
@@ -92,17 +91,21 @@ discovery::Warn FailoverManager::Impl::warner(const std::string& service) {
 }
 
 /// What `config` says of discovery and registration, made anew. Throws when it cannot be used.
-void FailoverManager::Impl::make_discovery(Service& service, const ServiceConfig& config) {
+void FailoverManager::Impl::make_discovery(Service& service, const ServiceConfig& config,
+                                           const std::string& zone) {
     service.built_in =
         discovery::make_provider(config, runtime_->resolver, warner(config.name), service.built_in);
-    service.registration = make_registration(config, provider_of(config, service.built_in));
+    service.registration = make_registration(config, provider_of(config, service.built_in), zone);
 }
 
-/// Null: nothing is announced, or there is no provider yet.
+/// Null: nothing is announced, or there is no provider yet. `zone`: of this process.
 std::shared_ptr<discovery::SelfRegistration> FailoverManager::Impl::make_registration(
-    const ServiceConfig& config, std::shared_ptr<DiscoveryProvider> provider) {
-    return discovery::make_registration(config_.service, config, std::move(provider),
-                                        runtime_->resolver, warner(config.name));
+    const ServiceConfig& config, std::shared_ptr<DiscoveryProvider> provider,
+    const std::string& zone) {
+    SelfConfig self = config_.service;
+    self.zone = zone;
+    return discovery::make_registration(self, config, std::move(provider), runtime_->resolver,
+                                        warner(config.name));
 }
 
 /// One that the user registered comes before a built-in one of that name.
@@ -177,14 +180,16 @@ void FailoverManager::Impl::stop_watch(Service& service) {
 /// `instead_of`: what announced the service before, to be taken back first; null: nothing.
 void FailoverManager::Impl::start_registration(
     Service& service, std::shared_ptr<discovery::SelfRegistration> instead_of) {
-    if (service.registration) {
-        auto run = [](std::shared_ptr<discovery::SelfRegistration> one,
-                      std::shared_ptr<discovery::SelfRegistration> old) -> asio::awaitable<void> {
-            if (old) {
-                co_await old->withdraw();
-            }
+    auto run = [](std::shared_ptr<discovery::SelfRegistration> one,
+                  std::shared_ptr<discovery::SelfRegistration> old) -> asio::awaitable<void> {
+        if (old) {
+            co_await old->withdraw();
+        }
+        if (one) {
             co_await one->run();
-        };
+        }
+    };
+    if (service.registration || instead_of) {
         service.registering =
             detail::spawn(strand_, run(service.registration, std::move(instead_of)));
     }
@@ -195,45 +200,46 @@ void FailoverManager::Impl::stop_registering(Service& service) {
     service.registering = nullptr;
 }
 
-/// Takes back what the services announce, all at the same time, and gives up after a while.
+/// Takes back what the services announce, and gives up after a while.
 asio::awaitable<void> FailoverManager::Impl::withdraw(std::vector<Service> services) {
-    const auto done = std::make_shared<Wake>(co_await asio::this_coro::executor);
-    const auto left = std::make_shared<std::atomic<std::size_t>>(services.size());
-    auto one = [](std::shared_ptr<discovery::SelfRegistration> registration,
-                  std::shared_ptr<std::atomic<std::size_t>> others,
-                  std::shared_ptr<Wake> last) -> asio::awaitable<void> {
-        co_await registration->withdraw();
-        if (--*others == 0) {
-            last->notify();
-        }
-    };
-    std::vector<std::shared_ptr<asio::cancellation_signal>> running;
+    std::vector<asio::awaitable<void>> farewells;
     for (Service& service : services) {
         stop_registering(service);
-        running.push_back(detail::spawn(strand_, one(service.registration, left, done)));
+        farewells.push_back(service.registration->withdraw());
     }
-    static_cast<void>(co_await done->wait(Clock::now() + withdraw_limit));
-    for (std::shared_ptr<asio::cancellation_signal>& work : running) {
-        detail::cancel(strand_, std::move(work));
-    }
+    co_await together(std::move(farewells), withdraw_limit);
 }
 
 void FailoverManager::Impl::register_provider(std::string name,
                                               std::shared_ptr<DiscoveryProvider> provider) {
     const std::lock_guard one_at_a_time{change_mutex_};
+    const auto concerns = [&](const Service& service) {
+        return service.config.kind != ProviderKind::static_list &&
+               provider_name(service.config) == name;
+    };
+    std::vector<Service> services;
+    {
+        const std::lock_guard lock{mutex_};
+        services = services_;
+    }
+    std::map<std::string, std::shared_ptr<discovery::SelfRegistration>> announce; // may throw
+    for (const Service& service : services) {
+        if (concerns(service)) {
+            announce[service.config.name] =
+                make_registration(service.config, provider, config_.service.zone);
+        }
+    }
     const std::lock_guard lock{mutex_};
-    providers_[name] = std::move(provider);
+    providers_[name] = provider;
     if (stopping_) {
         return;
     }
     for (Service& service : services_) {
-        if (service.config.kind != ProviderKind::static_list &&
-            provider_name(service.config) == name) {
+        if (concerns(service)) {
             stop_watch(service);
-            start_watch(service, providers_[name]);
+            start_watch(service, provider);
             stop_registering(service);
-            auto old = std::exchange(service.registration,
-                                     make_registration(service.config, providers_[name]));
+            auto old = std::exchange(service.registration, announce[service.config.name]);
             start_registration(service, std::move(old));
         }
     }
@@ -261,17 +267,27 @@ bool FailoverManager::Impl::reload_file(const std::weak_ptr<Impl>& weak,
     return true;
 }
 
-void FailoverManager::Impl::start_config_watch() {
+/// `known`: the text that is in force; none of a reload's, since files may have changed after it
+/// read them.
+void FailoverManager::Impl::start_config_watch(std::string known) {
     if (config_.source.empty() || config_.fragments.path.empty()) {
         return;
     }
     const std::filesystem::path main = config_.source;
-    detail::ConfigFiles files{.main = main, .fragments = fragments_directory(config_, main)};
-    std::string known = files.text();
-    config_watch_ = detail::spawn(strand_, detail::follow_config(std::move(files), std::move(known),
-                                                                 [weak = weak_from_this(), main] {
-                                                                     return reload_file(weak, main);
-                                                                 }));
+    config_watch_ = detail::spawn(
+        strand_,
+        detail::follow_config({.main = main, .fragments = fragments_directory(config_, main)},
+                              std::move(known),
+                              [weak = weak_from_this(), main] { return reload_file(weak, main); }));
+}
+
+std::string FailoverManager::Impl::config_text() const {
+    if (config_.source.empty()) {
+        return {};
+    }
+    const std::filesystem::path main = config_.source;
+    return detail::ConfigFiles{.main = main, .fragments = fragments_directory(config_, main)}
+        .text();
 }
 
 void FailoverManager::Impl::stop_config_watch() {

@@ -72,9 +72,10 @@ private:
 
     Service make_service(const ServiceConfig& config, const Config& whole,
                          std::shared_ptr<DiscoveryProvider> before = {});
-    void make_discovery(Service& service, const ServiceConfig& config);
+    void make_discovery(Service& service, const ServiceConfig& config, const std::string& zone);
     [[nodiscard]] std::shared_ptr<discovery::SelfRegistration> make_registration(
-        const ServiceConfig& config, std::shared_ptr<DiscoveryProvider> provider);
+        const ServiceConfig& config, std::shared_ptr<DiscoveryProvider> provider,
+        const std::string& zone);
     [[nodiscard]] discovery::Warn warner(const std::string& service);
     [[nodiscard]] std::shared_ptr<DiscoveryProvider> provider_of(
         const ServiceConfig& config, std::shared_ptr<DiscoveryProvider> built_in) const;
@@ -88,7 +89,8 @@ private:
     void stop_registering(Service& service);
     asio::awaitable<void> withdraw(std::vector<Service> services);
     static bool reload_file(const std::weak_ptr<Impl>& weak, const std::filesystem::path& main);
-    void start_config_watch();
+    void start_config_watch(std::string known);
+    [[nodiscard]] std::string config_text() const;
     void stop_config_watch();
     void close_service(Service& service);
     void start_admin();

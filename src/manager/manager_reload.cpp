@@ -108,7 +108,7 @@ void FailoverManager::Impl::reload(Config config) {
     }
     if (other_files) {
         stop_config_watch();
-        start_config_watch();
+        start_config_watch({});
     }
     publish(Event{.kind = EventKind::config_reloaded, .reason = std::move(not_applied)});
 }
@@ -130,8 +130,10 @@ std::vector<FailoverManager::Impl::Service> FailoverManager::Impl::plan_services
                 make_service(wanted, config, same == before.end() ? nullptr : same->built_in));
         } else {
             next.push_back(*same);
-            if (!same_discovery(same->config, wanted)) {
-                make_discovery(next.back(), wanted);
+            const bool moves =
+                wanted.registration.enabled && config.service.zone != config_.service.zone;
+            if (moves || !same_discovery(same->config, wanted)) {
+                make_discovery(next.back(), wanted, config.service.zone);
             }
             next.back().config = wanted;
         }
@@ -180,7 +182,7 @@ void FailoverManager::Impl::apply_services(std::vector<Service>& before, std::ve
 void FailoverManager::Impl::resume_discovery(Service& old, Service& service) {
     if (service.provider == static_provider_) {
         resume_static(service);
-    } else if (!same_discovery(old.config, service.config)) {
+    } else if (old.built_in != service.built_in || !same_discovery(old.config, service.config)) {
         stop_watch(service);
         start_watch(service, provider_of(service.config, service.built_in));
     }
@@ -210,7 +212,8 @@ void FailoverManager::Impl::renew_registrations(std::vector<Service>& before,
         const auto of_its_name = [&](const Service& one) {
             return one.config.name == old.config.name;
         };
-        if (with(next, takes_over) != next.end()) {
+        if (const auto heir = with(next, takes_over); heir != next.end()) {
+            heir->registration->follow(*old.registration);
             continue;
         }
         if (with(next, of_its_name) != next.end()) {

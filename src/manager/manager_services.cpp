@@ -42,7 +42,7 @@ FailoverManager::Impl::Service FailoverManager::Impl::make_service(
         .seed = new_seed()});
     service.calls = std::make_shared<detail::CallRuntime>(
         runtime_, config.name, detail::CallRuntime::Binding{service.upstream, service.transport});
-    make_discovery(service, config);
+    make_discovery(service, config, whole.service.zone);
     return service;
 }
 

@@ -159,6 +159,8 @@ public:
 
     [[nodiscard]] std::vector<Endpoint> endpoints() const;
     [[nodiscard]] std::vector<Endpoint> healthy_endpoints() const;
+    /// The same set as its provider described it, whatever is known of it here.
+    [[nodiscard]] std::vector<Endpoint> listed() const;
     [[nodiscard]] std::string status_json() const;
 
 private:

@@ -66,6 +66,7 @@ private:
         std::string host{}; // and port
         std::string id{};   // the one given; empty: none yet
         std::size_t place = 0;
+        unsigned rank = 0;  // of its status; 0: the best
         bool twice = false; // one of this name has the same host
         bool taken = false; // an instance of the list has this one's id now
     };
@@ -89,7 +90,8 @@ private:
             all.push_back({.name = endpoints[i].id,
                            .node = nodes[i],
                            .host = host_port(endpoints[i]),
-                           .place = i});
+                           .place = i,
+                           .rank = rank_of(endpoints[i].status)});
         }
         return all;
     }
@@ -99,10 +101,39 @@ private:
                             [&](const Instance& one) { return one.name != first->name; });
     }
 
-    static void give(Group now, Group before, bool keep_unlisted) {
-        std::unordered_set<std::string_view> hosts;
+    /// Of what has the same host and port the one whose agent says the best of it: another may be
+    /// gone, and what it said last with it.
+    static void keep_best(Group now) {
+        std::unordered_map<std::string_view, Instance*> best;
         for (Instance& one : now) {
-            one.twice = now.size() > 1 && !hosts.insert(one.host).second;
+            const auto [at, alone] = best.emplace(one.host, &one);
+            if (alone) {
+                continue;
+            }
+            Instance*& kept = at->second;
+            const bool better = one.rank < kept->rank;
+            (better ? *kept : one).twice = true;
+            kept = better ? &one : kept;
+        }
+    }
+
+    static unsigned rank_of(EndpointStatus status) noexcept {
+        switch (status) {
+            case EndpointStatus::healthy:
+                return 0;
+            case EndpointStatus::unknown:
+                return 1;
+            case EndpointStatus::draining:
+                return 2;
+            case EndpointStatus::unhealthy:
+                break;
+        }
+        return 3;
+    }
+
+    static void give(Group now, Group before, bool keep_unlisted) {
+        if (now.size() > 1) {
+            keep_best(now);
         }
         for (Instance& one : now) {
             const auto known = std::lower_bound(before.begin(), before.end(), one, in_order);

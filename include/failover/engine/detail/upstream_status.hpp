@@ -33,6 +33,14 @@ inline std::vector<Endpoint> Upstream::endpoints() const {
     return all;
 }
 
+inline std::vector<Endpoint> Upstream::listed() const {
+    std::vector<Endpoint> all;
+    for (const Member& member : members()) {
+        all.push_back(*member.info);
+    }
+    return all;
+}
+
 inline std::vector<Endpoint> Upstream::healthy_endpoints() const {
     std::vector<Endpoint> usable;
     for (const Member& member : members()) {
