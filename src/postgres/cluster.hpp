@@ -34,7 +34,8 @@ enum class PrimaryUse {
     write,
     /// Not on a node that is being drained.
     read,
-    /// To find out about a commit of before, whatever an operator has ordered since.
+    /// To find out about a commit of before, whatever an operator has ordered since, and for longer
+    /// than the write buffer's window.
     look,
 };
 
@@ -176,6 +177,7 @@ private:
     void spare_writes();
     void tell(Told told);
     [[nodiscard]] std::string explain_locked() const;
+    [[nodiscard]] BufferAnswer enter(PrimaryUse use, TimePoint now);
     [[nodiscard]] TimePoint wait_limit(TimePoint now, TimePoint until);
     void drained();
 

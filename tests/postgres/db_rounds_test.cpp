@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+#include "support/database_config.hpp"
+#include "support/fault_proxy.hpp"
+#include "support/postgres_cluster.hpp"
+#include "support/wait_until.hpp"
+#include <failover/db.hpp>
+#include <failover/failover.hpp>
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+#include <thread>
+
+// Rules of FailoverDB that meet each other: looks and the write buffer, pauses and writes, tokens
+// and the lease.
+
+namespace db_rounds_test {
+
+using namespace failover;
+using namespace failover::test;
+using namespace std::chrono_literals;
+
+std::string through(const FaultProxy& proxy) {
+    return "postgresql://postgres@" + proxy.address() + "/postgres";
+}
+
+TEST(DbRounds, ALookIntoALostCommitOutlastsTheWindowOfTheWriteBuffer) {
+    PostgresCluster cluster{alone};
+    FaultProxy proxy{cluster.port(0)};
+    FailoverManager manager{database_config(
+        {through(proxy)}, "pool: {min_idle: 0}, buffer: {window: 500ms, min_gap: 0s}")};
+    FailoverDB db{manager};
+    db.exec("create table t(id int)");
+    proxy.cut_after_commit(1);
+    std::thread outage{[&] {
+        EXPECT_TRUE(wait_until([&] { return proxy.cuts() > 0; }));
+        proxy.reset();
+        std::this_thread::sleep_for(2s);
+        proxy.pass();
+    }};
+    const Result<void> done = db.try_transaction([&](pqxx::work& work) {
+        work.exec("insert into t values (1)");
+        proxy.refuse(); // nor is there another connection to look through
+    });
+    outage.join();
+    EXPECT_TRUE(done) << done.error();
+    EXPECT_EQ(cluster.sql(0, "select count(*) from t").at(0).at(0), "1");
+}
+
+} // namespace db_rounds_test
