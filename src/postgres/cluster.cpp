@@ -70,6 +70,14 @@ void Cluster::doubt(Node& node, TimePoint now) {
     listener_.on_doubt(nullptr);
 }
 
+void Cluster::hurry(TimePoint now) {
+    {
+        const std::lock_guard lock{mutex_};
+        pace_.suspect(now);
+    }
+    listener_.on_doubt(nullptr);
+}
+
 void Cluster::demoted(Node& node, TimePoint now) {
     Told told;
     told.purge = &node;

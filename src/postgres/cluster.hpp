@@ -116,6 +116,9 @@ public:
     /// What a call met says something about a node: it must prove anew what it is before it is
     /// written again.
     void doubt(Node& node, TimePoint now);
+    /// What a call was told may be news of another primary: every node is asked at once. What was
+    /// proved stays proved.
+    void hurry(TimePoint now);
     /// A write was refused by it as by a standby.
     void demoted(Node& node, TimePoint now);
 

@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <string>
 #include <thread>
@@ -46,6 +47,31 @@ TEST(DbRounds, ALookIntoALostCommitOutlastsTheWindowOfTheWriteBuffer) {
     outage.join();
     EXPECT_TRUE(done) << done.error();
     EXPECT_EQ(cluster.sql(0, "select count(*) from t").at(0).at(0), "1");
+}
+
+TEST(DbRounds, ATokenOfATimelineThatNobodyShowsTakesNoLeaseAway) {
+    PostgresCluster cluster{alone};
+    FailoverManager manager{database_config(urls_of(cluster), "reads: {policy: primary}")};
+    FailoverDB db{manager};
+    db.exec("create table t(id int)");
+    CausalToken forged = db.token();
+    ++forged.timeline;
+    DbOptions soon;
+    soon.deadline = 50ms;
+    std::atomic<bool> over{false};
+    std::thread reader{[&] {
+        while (!over) {
+            EXPECT_FALSE(db.with(soon).try_query_after(forged, "select 1"));
+        }
+    }};
+    int without = 0;
+    for (int i = 0; i < 1000; ++i) {
+        without += db.topology().primary.empty() ? 1 : 0;
+        std::this_thread::sleep_for(1ms);
+    }
+    over = true;
+    reader.join();
+    EXPECT_EQ(without, 0);
 }
 
 } // namespace db_rounds_test
