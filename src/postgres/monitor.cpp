@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "monitor.hpp"
 
+#include <failover/role/sql_outcome.hpp>
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -179,6 +181,10 @@ void Monitor::take_answer(Watch& watch, const Probe::Answer& answer, TimePoint a
     cluster_.lost(node, failure, now);
     if (failure.phase == Phase::queued) {
         return; // its name could not be looked up, which says nothing of the node
+    }
+    if (proves_alive(failure.sqlstate)) {
+        watch.silence.answered(); // what waits there does not wait in vain
+        return;
     }
     watch.silence.unanswered(asked);
     if (watch.silence.dead(now)) {
