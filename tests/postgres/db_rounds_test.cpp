@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
+#include "postgres/connect_race.hpp"
 #include "support/database_config.hpp"
 #include "support/fault_proxy.hpp"
 #include "support/postgres_cluster.hpp"
+#include "support/sockets.hpp"
+#include "support/unanswering.hpp"
 #include "support/wait_until.hpp"
 #include <failover/db.hpp>
 #include <failover/failover.hpp>
@@ -10,8 +13,10 @@
 
 #include <atomic>
 #include <chrono>
+#include <ctime>
 #include <string>
 #include <thread>
+#include <variant>
 
 // Rules of FailoverDB that meet each other: looks and the write buffer, pauses and writes, tokens
 // and the lease.
@@ -72,6 +77,49 @@ TEST(DbRounds, ATokenOfATimelineThatNobodyShowsTakesNoLeaseAway) {
     over = true;
     reader.join();
     EXPECT_EQ(without, 0);
+}
+
+/// Of three addresses that lead nowhere, each in its own way.
+struct NoWay {
+    const std::uint16_t port = free_port();
+    const Unanswering silent{"127.0.0.2", port};
+    const Fd mute = mute_listener("127.0.0.3", port);
+    const postgres::Conninfo info = [this] {
+        DatabaseNodeConfig node;
+        node.url = Secret{"postgresql://u@db.example:" + std::to_string(port) + "/d"};
+        return postgres::parse_conninfo(node, "url");
+    }();
+    static boost::asio::ip::address at(const char* ip) { return boost::asio::ip::make_address(ip); }
+};
+
+TEST(DbRounds, ALogInThatWaitsForAServerThatAcceptedItDoesNotSpin) {
+    const NoWay way;
+    const auto used = [] {
+        timespec now{};
+        ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+        return std::chrono::seconds{now.tv_sec} + std::chrono::nanoseconds{now.tv_nsec};
+    };
+    const auto before = used();
+    const auto made = postgres::connect(
+        way.info, {NoWay::at("127.0.0.2"), NoWay::at("127.0.0.3"), NoWay::at("127.0.0.1")},
+        Clock::now() + 2s);
+    EXPECT_TRUE(std::holds_alternative<postgres::SqlFailure>(made));
+    EXPECT_LT(used() - before, 300ms);
+}
+
+TEST(DbRounds, AnAddressThatRefusesDoesNotMakeTheNextOneWait) {
+    const NoWay way;
+    postgres::ConnectRace race{
+        way.info, {NoWay::at("127.0.0.2"), NoWay::at("127.0.0.1"), NoWay::at("127.0.0.3")}};
+    const TimePoint start = Clock::now();
+    for (const Duration after : {0ms, 250ms, 251ms, 252ms, 253ms}) {
+        ASSERT_NE(race.advance(start + after), postgres::ConnectStep::failed);
+        std::this_thread::sleep_for(5ms);
+    }
+    sockaddr_in peer{};
+    socklen_t size = sizeof peer;
+    ASSERT_EQ(::getpeername(race.socket(), reinterpret_cast<sockaddr*>(&peer), &size), 0);
+    EXPECT_EQ(ntohl(peer.sin_addr.s_addr), 0x7F000003U);
 }
 
 } // namespace db_rounds_test
