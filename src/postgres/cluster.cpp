@@ -52,7 +52,8 @@ Node* Cluster::primary(TimePoint now, PrimaryUse use) const noexcept {
     if (node == nullptr || !node->proven(now)) {
         return nullptr;
     }
-    const bool held = use == PrimaryUse::write && paused_.load(std::memory_order_acquire);
+    // In one order with write_begins() and its reader: a pause sees a write that does not see it.
+    const bool held = use == PrimaryUse::write && paused_.load();
     const bool may = use == PrimaryUse::look || (!held && node->writable(now));
     return may ? node : nullptr;
 }

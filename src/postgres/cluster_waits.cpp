@@ -46,6 +46,7 @@ Node* Cluster::await_primary(TimePoint until, CallControl& control, DrainSlot& s
         return nullptr;
     }
     waiting_writes_ += writes ? 1 : 0;
+    under_way_ -= writes ? 1 : 0;
     Node* found = nullptr;
     for (;;) {
         lock.unlock();
@@ -73,6 +74,7 @@ Node* Cluster::await_primary(TimePoint until, CallControl& control, DrainSlot& s
         changed_.wait_until(lock, limit);
     }
     waiting_writes_ -= writes ? 1 : 0;
+    under_way_ += writes ? 1 : 0;
     if (writes && slot.cluster_ == nullptr) {
         buffer_.leave();
     }

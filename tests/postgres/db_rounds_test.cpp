@@ -17,6 +17,7 @@
 #include <string>
 #include <thread>
 #include <variant>
+#include <vector>
 
 // Rules of FailoverDB that meet each other: looks and the write buffer, pauses and writes, tokens
 // and the lease.
@@ -77,6 +78,38 @@ TEST(DbRounds, ATokenOfATimelineThatNobodyShowsTakesNoLeaseAway) {
     over = true;
     reader.join();
     EXPECT_EQ(without, 0);
+}
+
+TEST(DbRounds, WritesThatWaitDoNotHideOneThatIsUnderWayFromAPause) {
+    PostgresCluster cluster{alone};
+    FailoverManager manager{database_config(urls_of(cluster))};
+    FailoverDB db{manager};
+    db.exec("create table t(id int)");
+    std::thread slow{[&] { EXPECT_TRUE(db.try_exec("select pg_sleep(1)")); }};
+    const auto runs = [&] {
+        return cluster
+                   .sql(0,
+                        "select count(*) from pg_stat_activity where query like "
+                        "'select pg_sleep%' and state = 'active'")
+                   .at(0)
+                   .at(0) == "1";
+    };
+    EXPECT_TRUE(wait_until(runs));
+    std::vector<std::thread> others;
+    for (int i = 0; i < 4; ++i) {
+        others.emplace_back([&] {
+            std::this_thread::sleep_for(50ms);
+            EXPECT_TRUE(db.try_exec("insert into t values (1)"));
+        });
+    }
+    EXPECT_FALSE(db.pause_writes(300ms));
+    EXPECT_TRUE(db.pause_writes(5s));
+    slow.join();
+    EXPECT_EQ(db.topology().waiting_writes, 4U);
+    db.resume_writes();
+    for (std::thread& other : others) {
+        other.join();
+    }
 }
 
 /// Of three addresses that lead nowhere, each in its own way.
