@@ -109,7 +109,7 @@ asio::awaitable<Result<pqxx::result>> FailoverDB::async_read(Statement statement
     // The primary may have to be waited for when a token is to be reached.
     WorkerPool& workers = after.empty() ? database_->readers() : database_->writers();
     return postgres::on_worker<pqxx::result>(
-        database_, workers, true, options_.deadline,
+        database_, workers, {true, &DatabaseMeter::query, options_.deadline},
         [statement = std::move(statement), after, options = options_](
             Database& database, CallControl& control, Duration left) {
             return database.read(statement, after, within(options, left), control);
@@ -118,7 +118,7 @@ asio::awaitable<Result<pqxx::result>> FailoverDB::async_read(Statement statement
 
 asio::awaitable<Result<pqxx::result>> FailoverDB::async_write(Statement statement) const {
     return postgres::on_worker<pqxx::result>(
-        database_, database_->writers(), false, options_.deadline,
+        database_, database_->writers(), {false, &DatabaseMeter::execution, options_.deadline},
         [statement = std::move(statement), options = options_](
             Database& database, CallControl& control, Duration left) {
             return database.write(statement, within(options, left), control);
@@ -130,17 +130,17 @@ asio::awaitable<Result<void>> FailoverDB::async_run_transaction(
     const bool reads = options.read_only;
     const std::optional<Duration> deadline = options.deadline;
     WorkerPool& workers = reads ? database_->readers() : database_->writers();
-    return postgres::on_worker<void>(database_, workers, reads, deadline,
-                                     [body = std::move(body), options = std::move(options)](
-                                         Database& database, CallControl& control, Duration left) {
-                                         return database.transaction(body, within(options, left),
-                                                                     control);
-                                     });
+    return postgres::on_worker<void>(
+        database_, workers, {reads, &DatabaseMeter::execution, deadline},
+        [body = std::move(body), options = std::move(options)](
+            Database& database, CallControl& control, Duration left) {
+            return database.transaction(body, within(options, left), control);
+        });
 }
 
 asio::awaitable<Result<CausalToken>> FailoverDB::async_try_token() const {
     return postgres::on_worker<CausalToken>(
-        database_, database_->writers(), true, options_.deadline,
+        database_, database_->writers(), {true, nullptr, options_.deadline},
         [options = options_](Database& database, CallControl& control, Duration left) {
             return database.token(within(options, left), control);
         });
@@ -152,7 +152,7 @@ asio::awaitable<CausalToken> FailoverDB::async_token() const {
 
 asio::awaitable<Result<void>> FailoverDB::async_try_health_check() const {
     return postgres::on_worker<void>(
-        database_, database_->writers(), true, options_.deadline,
+        database_, database_->writers(), {true, nullptr, options_.deadline},
         [options = options_](Database& database, CallControl& control, Duration left) {
             return database.health_check(within(options, left), control);
         });

@@ -6,6 +6,8 @@
 #include <failover/engine/wake.hpp>
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/this_coro.hpp>
 
 #include <exception>
@@ -42,7 +44,8 @@ public:
         } catch (...) {
             thrown_ = std::current_exception();
         }
-        work_ = nullptr; // what it holds goes before the caller goes on
+        work_ = nullptr; // what it holds goes before the caller goes on, and its place is free
+        place_.give_back();
         const std::lock_guard lock{mutex_};
         stage_ = Stage::ended;
         if (waiting_ != nullptr) {
@@ -54,9 +57,11 @@ public:
         const bool mine = step(Stage::queued, Stage::given_up);
         if (mine) {
             work_ = nullptr;
+            place_.give_back();
         }
         return mine;
     }
+    [[nodiscard]] WorkerPool::Place& place() noexcept { return place_; }
     /// Once it has ended. Throws what the work threw.
     [[nodiscard]] Result<T> take() {
         if (thrown_) {
@@ -85,6 +90,7 @@ private:
     std::shared_ptr<detail::Database> database_;
     CallRegistry::Entry entry_{database_->calls()};
     WorkerTask<T> work_;
+    WorkerPool::Place place_; // whoever ends the stage `queued` gives it back
     const TimePoint until_;
     std::optional<Result<T>> result_;
     std::exception_ptr thrown_;
@@ -123,35 +129,64 @@ asio::awaitable<Woken> until_ended(std::shared_ptr<AsyncCall<T>> call, TimePoint
     co_return co_await wake->wait(until);
 }
 
-/// Runs `work` on a thread of `workers`, which are the database's. `deadline`: none, the configured
-/// one; waiting for a worker is part of it. `reads`: given up, it was certainly not executed.
+/// Where a call is counted that no worker began; null: nowhere. The others count themselves.
+using CallCount = void (DatabaseMeter::*)(DatabaseMeter::End, Duration);
+
+/// What is known of a call on a worker beside its work.
+struct WorkerCall {
+    /// Given up, it was certainly not executed.
+    bool reads = false;
+    CallCount count = nullptr;
+    /// None: the configured one. Waiting for a worker is part of it.
+    std::optional<Duration> deadline{};
+};
+
+/// Runs `work` on a thread of `workers`, which are the database's.
 template <class T>
 asio::awaitable<Result<T>> on_worker(std::shared_ptr<detail::Database> database,
-                                     WorkerPool& workers, bool reads,
-                                     std::optional<Duration> deadline, WorkerTask<T> work) {
-    const TimePoint until = time_after(Clock::now(), deadline.value_or(database->config().timeout));
+                                     WorkerPool& workers, WorkerCall about, WorkerTask<T> work) {
+    const TimePoint begun = Clock::now();
+    const TimePoint until = time_after(begun, about.deadline.value_or(database->config().timeout));
+    const auto not_begun = [&](Errc what, const char* detail) {
+        if (about.count != nullptr) {
+            (database->meter().*about.count)(DatabaseMeter::End::failed, Clock::now() - begun);
+        }
+        return database->fail(what, detail);
+    };
     const auto call = std::make_shared<AsyncCall<T>>(database, std::move(work), until);
     if (!call->open()) {
         co_return database->fail(Errc::not_running, "the manager was stopped");
     }
-    auto task = [call] { call->run(); };
-    if (!workers.run(std::move(task))) {
-        co_return database->fail(Errc::queue_full,
-                                 "all workers are busy and their queue is full; raise "
-                                 "pool.workers or shed load");
+    // What nobody waits for any more is not kept by the queue, nor begun.
+    auto task = [waiting = std::weak_ptr{call}] {
+        if (const auto taken = waiting.lock()) {
+            taken->run();
+        }
+    };
+    if (!workers.run(std::move(task), call->place())) {
+        co_return not_begun(Errc::queue_full,
+                            "all workers are busy and their queue is full; raise "
+                            "pool.workers or shed load");
     }
     Woken why = co_await until_ended(call, until);
     if (why == Woken::timed_out) {
         if (call->give_up()) {
-            co_return database->fail(Errc::deadline_exceeded,
-                                     "no worker was free in time; raise pool.workers or shed load");
+            co_return not_begun(Errc::deadline_exceeded,
+                                "no worker was free in time; raise pool.workers or shed load");
         }
-        why = co_await until_ended(call, TimePoint::max()); // it keeps the deadline by itself
+        // A cancellation that came with the deadline would be thrown by the next wait.
+        const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
+        why = Woken::cancelled;
+        if (state.cancelled() == asio::cancellation_type::none) {
+            why = co_await until_ended(call, TimePoint::max()); // it keeps the deadline by itself
+        }
     }
     if (why == Woken::cancelled) {
-        const bool begun = !call->give_up();
+        if (call->give_up()) {
+            co_return not_begun(Errc::cancelled, "by the caller");
+        }
         call->abort();
-        co_return database->fail(Errc::cancelled, "by the caller", begun && !reads);
+        co_return database->fail(Errc::cancelled, "by the caller", !about.reads);
     }
     co_return call->take();
 }

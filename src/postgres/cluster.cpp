@@ -52,7 +52,8 @@ Node* Cluster::primary(TimePoint now, PrimaryUse use) const noexcept {
     if (node == nullptr || !node->proven(now)) {
         return nullptr;
     }
-    const bool held = use == PrimaryUse::write && paused_.load(std::memory_order_acquire);
+    // In one order with write_begins() and its reader: a pause sees a write that does not see it.
+    const bool held = use == PrimaryUse::write && paused_.load();
     const bool may = use == PrimaryUse::look || (!held && node->writable(now));
     return may ? node : nullptr;
 }
@@ -67,6 +68,14 @@ void Cluster::doubt(Node& node, TimePoint now) {
         }
     }
     tell(std::move(told));
+    listener_.on_doubt(nullptr);
+}
+
+void Cluster::hurry(TimePoint now) {
+    {
+        const std::lock_guard lock{mutex_};
+        pace_.suspect(now);
+    }
     listener_.on_doubt(nullptr);
 }
 

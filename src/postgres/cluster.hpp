@@ -34,7 +34,8 @@ enum class PrimaryUse {
     write,
     /// Not on a node that is being drained.
     read,
-    /// To find out about a commit of before, whatever an operator has ordered since.
+    /// To find out about a commit of before, whatever an operator has ordered since, and for longer
+    /// than the write buffer's window.
     look,
 };
 
@@ -97,6 +98,12 @@ public:
     /// Waits until there is one, at most until `until`. Null: `why` says. Only writes take a slot.
     [[nodiscard]] Node* await_primary(TimePoint until, CallControl& control, DrainSlot& slot,
                                       NoPrimary& why, PrimaryUse use = PrimaryUse::write);
+    /// A call that writes begins, before it looks for a primary; write_ends() when it is over.
+    void write_begins() noexcept { ++under_way_; }
+    void write_ends() noexcept { --under_way_; }
+    /// Calls that write and do not wait for a primary: one counter, since two could not be read at
+    /// one moment.
+    [[nodiscard]] std::size_t writes_under_way() const noexcept { return under_way_.load(); }
     /// Until something changed, or `until`. False: aborted.
     [[nodiscard]] bool wait_changed(TimePoint until, CallControl& control);
     /// Is a primary known, proven a moment ago or not? No lock.
@@ -115,6 +122,9 @@ public:
     /// What a call met says something about a node: it must prove anew what it is before it is
     /// written again.
     void doubt(Node& node, TimePoint now);
+    /// What a call was told may be news of another primary: every node is asked at once. What was
+    /// proved stays proved.
+    void hurry(TimePoint now);
     /// A write was refused by it as by a standby.
     void demoted(Node& node, TimePoint now);
 
@@ -176,6 +186,7 @@ private:
     void spare_writes();
     void tell(Told told);
     [[nodiscard]] std::string explain_locked() const;
+    [[nodiscard]] BufferAnswer enter(PrimaryUse use, TimePoint now);
     [[nodiscard]] TimePoint wait_limit(TimePoint now, TimePoint until);
     void drained();
 
@@ -184,6 +195,7 @@ private:
     const Listener listener_;
     std::atomic<Node*> primary_{nullptr};
     std::atomic<bool> paused_{false};
+    std::atomic<std::size_t> under_way_{0};
 
     mutable std::mutex mutex_; // everything below; never held while told or I/O is done
     std::condition_variable changed_;

@@ -38,14 +38,15 @@ Node* Cluster::await_primary(TimePoint until, CallControl& control, DrainSlot& s
     Awakened awakened{*this};
     const Waiting waiting{control, awakened};
     std::unique_lock lock{mutex_};
-    const BufferAnswer answer = buffer_.enter(Clock::now());
+    const bool writes = use == PrimaryUse::write;
+    const BufferAnswer answer = enter(use, Clock::now());
     if (answer != BufferAnswer::admitted) {
         why = {NoPrimary::Why::refused, std::string{"it may not wait for one ("} +
                                             to_string(answer) + "): " + explain_locked()};
         return nullptr;
     }
-    const bool writes = use == PrimaryUse::write;
     waiting_writes_ += writes ? 1 : 0;
+    under_way_ -= writes ? 1 : 0;
     Node* found = nullptr;
     for (;;) {
         lock.unlock();
@@ -53,13 +54,11 @@ Node* Cluster::await_primary(TimePoint until, CallControl& control, DrainSlot& s
         lock.lock();
         if (aborted) {
             why = {NoPrimary::Why::aborted, {}};
-            buffer_.leave();
             break;
         }
         const TimePoint now = Clock::now();
         found = primary(now, use);
         if (found != nullptr && !(writes && drains_)) {
-            buffer_.leave();
             break;
         }
         if (found != nullptr && buffer_.proceed()) {
@@ -67,16 +66,33 @@ Node* Cluster::await_primary(TimePoint until, CallControl& control, DrainSlot& s
             break;
         }
         found = nullptr;
-        const TimePoint limit = wait_limit(now, until);
+        const TimePoint limit = use == PrimaryUse::look ? until : wait_limit(now, until);
         if (now >= limit) {
             why = {NoPrimary::Why::timed_out, explain_locked()};
-            buffer_.leave();
             break;
         }
         changed_.wait_until(lock, limit);
     }
     waiting_writes_ -= writes ? 1 : 0;
+    under_way_ += writes ? 1 : 0;
+    if (writes && slot.cluster_ == nullptr) {
+        buffer_.leave();
+    }
     return found;
+}
+
+/// The buffer's places are the writes'. A look into a commit is none that could pile up, and has a
+/// limit of its own.
+BufferAnswer Cluster::enter(PrimaryUse use, TimePoint now) {
+    switch (use) {
+        case PrimaryUse::write:
+            return buffer_.enter(now);
+        case PrimaryUse::read:
+            return buffer_.may_wait(now);
+        case PrimaryUse::look:
+            break;
+    }
+    return BufferAnswer::admitted;
 }
 
 /// Until when those that wait may, as things stand.

@@ -4,6 +4,7 @@
 #include "commit_log.hpp"
 #include "write_work.hpp"
 #include <failover/config/duration.hpp>
+#include <failover/role/sql_outcome.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -43,13 +44,17 @@ bool is_open(InDoubtDecision decision) noexcept {
     return decision == InDoubtDecision::undecided;
 }
 
-/// `step` on the session, until `until`. False: the connection cannot be used any more.
+/// `step` on the session, until `until` or an abort. False: the connection cannot be used any more.
 template <class Step>
-bool within(Session& session, TimePoint until, Step step) {
+bool within(Session& session, TimePoint until, CallControl& control, Step step) {
+    AbortSession abort{session.guard()};
     session.guard().arm(Clock::now(), until);
+    const Waiting waiting{control, abort};
     bool intact = true;
     try {
-        step();
+        if (waiting.entered()) {
+            step();
+        }
     } catch (const pqxx::failure&) {
         intact = !session.broken() && !session.in_transaction();
     }
@@ -72,7 +77,7 @@ InDoubtDecision CommitResolver::run(TimePoint until, CallControl& control) {
         if (node == nullptr) {
             break;
         }
-        decision = ask(*node, end);
+        decision = ask(*node, end, control);
         if (!is_open(decision) ||
             !database_.cluster().sleep(std::min(end, Clock::now() + pause), control)) {
             break;
@@ -104,28 +109,39 @@ Node* CommitResolver::whom(TimePoint end, CallControl& control) {
     return evidence_.token.empty() && primary != &node_ ? nullptr : primary;
 }
 
-InDoubtDecision CommitResolver::ask(Node& node, TimePoint end) {
+InDoubtDecision CommitResolver::ask(Node& node, TimePoint end, CallControl& control) {
     InDoubtDecision decision = InDoubtDecision::undecided;
     SessionPool::Checkout checkout = node.pool.checkout(SessionMode::read_write, end, end);
     auto* const found = std::get_if<std::unique_ptr<Session>>(&checkout);
-    const TimePoint now = Clock::now();
     if (found == nullptr) {
-        database_.cluster().doubt(node, now);
+        if (const auto* failure = std::get_if<SqlFailure>(&checkout)) {
+            heed(node, *failure);
+        }
         return decision;
     }
+    const TimePoint now = Clock::now();
     Session& session = **found;
     bool intact = true;
     // It may have been fenced while this waited for a connection.
     if (independent() || node.proven(now)) {
-        intact =
-            within(session, std::min(end, now + look_limit), [&] { decision = look(session); });
+        intact = within(session, std::min(end, now + look_limit), control,
+                        [&] { decision = look(session); });
         if (decision == InDoubtDecision::committed) {
             decision = InDoubtDecision::undecided;
-            intact = intact && within(session, end, [&] { decision = confirm(session); });
+            intact = intact && within(session, end, control, [&] { decision = confirm(session); });
         }
     }
     node.pool.give_back(std::move(*found), intact);
     return decision;
+}
+
+/// No connection: that the pool or the server has none to spare says nothing against the node.
+void CommitResolver::heed(Node& node, const SqlFailure& failure) {
+    const SqlVerdict verdict =
+        classify_sql(SqlAttempt{.sqlstate = failure.sqlstate, .timed_out = failure.timed_out});
+    if (verdict.suspect || verdict.starting) {
+        database_.cluster().doubt(node, Clock::now());
+    }
 }
 
 InDoubtDecision CommitResolver::look(Session& session) const {

@@ -34,7 +34,8 @@ public:
 private:
     [[nodiscard]] bool independent() const;
     [[nodiscard]] Node* whom(TimePoint end, CallControl& control);
-    [[nodiscard]] InDoubtDecision ask(Node& node, TimePoint end);
+    [[nodiscard]] InDoubtDecision ask(Node& node, TimePoint end, CallControl& control);
+    void heed(Node& node, const SqlFailure& failure);
     [[nodiscard]] InDoubtDecision look(Session& session) const;
     [[nodiscard]] InDoubtDecision confirm(Session& session) const;
     void tell(InDoubtDecision decision, Duration took) const;

@@ -45,10 +45,13 @@ ConnectStep ConnectRace::advance(TimePoint now) {
     return running_.empty() ? ConnectStep::failed : running_.back().step;
 }
 
+bool ConnectRace::wants_next() const noexcept {
+    return has_next() && std::none_of(running_.begin(), running_.end(),
+                                      [](const Running& one) { return one.attempt.reached(); });
+}
+
 bool ConnectRace::may_start(TimePoint now) const noexcept {
-    const bool reached = std::any_of(running_.begin(), running_.end(),
-                                     [](const Running& one) { return one.attempt.reached(); });
-    return has_next() && !reached && (running_.empty() || now >= next_at_);
+    return wants_next() && (running_.empty() || now >= next_at_);
 }
 
 void ConnectRace::start(TimePoint now) {
@@ -70,6 +73,7 @@ std::optional<ConnectStep> ConnectRace::step(std::size_t index) {
     }
     if (one.step == ConnectStep::failed) {
         failed_ = one.attempt.failure(false);
+        next_at_ = {}; // the next one need not wait for those that hang
         running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(index));
         if (!failed_->sqlstate.empty()) {
             running_.clear();
@@ -83,7 +87,7 @@ TimePoint ConnectRace::look_again(TimePoint now) const noexcept {
     if (running_.size() > 1) {
         return now + glance;
     }
-    return has_next() && !running_.front().attempt.reached() ? next_at_ : TimePoint::max();
+    return wants_next() ? next_at_ : TimePoint::max();
 }
 
 void ConnectRace::wait(TimePoint until) const {
@@ -92,8 +96,7 @@ void ConnectRace::wait(TimePoint until) const {
         all.push_back(wish(one.attempt, one.step));
     }
     const TimePoint now = Clock::now();
-    const bool more = has_next() && !running_.front().attempt.reached();
-    const TimePoint end = more ? std::min(until, next_at_) : until;
+    const TimePoint end = wants_next() ? std::min(until, next_at_) : until;
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - now).count();
     constexpr std::chrono::milliseconds::rep most = 60'000;
     static_cast<void>(::poll(all.data(), all.size(),

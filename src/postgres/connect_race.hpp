@@ -51,6 +51,8 @@ private:
     [[nodiscard]] bool has_next() const noexcept {
         return next_ < std::max<std::size_t>(addresses_.size(), 1);
     }
+    /// Nobody has accepted a connection yet, and there is another address.
+    [[nodiscard]] bool wants_next() const noexcept;
     [[nodiscard]] bool may_start(TimePoint now) const noexcept;
     void start(TimePoint now);
     [[nodiscard]] std::optional<ConnectStep> step(std::size_t index);

@@ -86,11 +86,11 @@ public:
     class WriteMark {
     public:
         explicit WriteMark(Database& database) noexcept : database_{database} {
-            database_.writing_.fetch_add(1);
+            database_.cluster_->write_begins();
         }
         WriteMark(const WriteMark&) = delete;
         WriteMark& operator=(const WriteMark&) = delete;
-        ~WriteMark() { database_.writing_.fetch_sub(1); }
+        ~WriteMark() { database_.cluster_->write_ends(); }
 
     private:
         Database& database_;
@@ -108,7 +108,6 @@ private:
     std::shared_ptr<Resolver> resolver_;
     std::function<bool()> on_manager_thread_;
     std::shared_ptr<CallBudgetPair> budgets_;
-    std::atomic<std::size_t> writing_{0};
     std::atomic<std::int64_t> commit_log_due_{0}; // ticks
     WorkerPool readers_;
     WorkerPool writers_;

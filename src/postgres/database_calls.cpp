@@ -173,10 +173,13 @@ Result<void> Database::health_check(const DbOptions& options, CallControl& contr
 bool Database::pause_writes(Duration limit) {
     cluster_->pause();
     const TimePoint end = Clock::now() + limit;
-    while (writing_.load() > cluster_->waiting_writes() && Clock::now() < end) {
+    while (cluster_->writes_under_way() > 0) {
+        if (Clock::now() >= end) {
+            return false;
+        }
         std::this_thread::sleep_for(std::chrono::milliseconds{1});
     }
-    return writing_.load() <= cluster_->waiting_writes();
+    return true;
 }
 
 /// Once an hour, removes what nobody will ask for any more, beside the calls.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "monitor.hpp"
 
+#include <failover/role/sql_outcome.hpp>
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -66,6 +68,9 @@ void Monitor::stop() {
     {
         const std::lock_guard lock{mutex_};
         stopping_ = true;
+        for (const std::shared_ptr<CallControl>& control : checking_) {
+            control->abort();
+        }
     }
     for (const Watch& watch : watches_) {
         watch.control->abort();
@@ -180,6 +185,10 @@ void Monitor::take_answer(Watch& watch, const Probe::Answer& answer, TimePoint a
     if (failure.phase == Phase::queued) {
         return; // its name could not be looked up, which says nothing of the node
     }
+    if (proves_alive(failure.sqlstate)) {
+        watch.silence.answered(); // what waits there does not wait in vain
+        return;
+    }
     watch.silence.unanswered(asked);
     if (watch.silence.dead(now)) {
         dog_.cut(&node, now - grace);
@@ -269,17 +278,32 @@ asio::awaitable<void> Monitor::log_in(Monitor& self, std::size_t index, TimePoin
 std::vector<std::string> Monitor::check_log_ins(TimePoint until) {
     std::vector<std::string> problems;
     std::vector<std::pair<std::shared_ptr<std::string>, std::future<void>>> running;
+    std::vector<std::shared_ptr<CallControl>> controls;
+    for (std::size_t i = 0; i < watches_.size(); ++i) {
+        controls.push_back(std::make_shared<CallControl>());
+    }
+    {
+        const std::lock_guard lock{mutex_};
+        if (stopping_) {
+            return problems;
+        }
+        checking_.insert(checking_.end(), controls.begin(), controls.end());
+    }
     for (std::size_t i = 0; i < watches_.size(); ++i) {
         auto problem = std::make_shared<std::string>();
-        auto work = log_in(*this, i, until, std::make_shared<CallControl>(), problem);
+        auto work = log_in(*this, i, until, controls[i], problem);
         running.emplace_back(problem, asio::co_spawn(io_, std::move(work), asio::use_future));
     }
     for (auto& [problem, done] : running) {
-        // Until its own end: it was given the same time.
-        if (done.wait_until(until + grace) != std::future_status::ready) {
+        if (done.wait_until(until) != std::future_status::ready) {
             problem = std::make_shared<std::string>("no answer in time");
         }
         problems.push_back(*problem);
+    }
+    const std::lock_guard lock{mutex_};
+    for (const std::shared_ptr<CallControl>& control : controls) {
+        control->abort(); // its own question may go on for longer
+        std::erase(checking_, control);
     }
     return problems;
 }

@@ -45,7 +45,8 @@ public:
     void stop();
     /// Every node is asked as soon as possible; one that is being asked is asked once more.
     void ask_now();
-    /// A log-in of its own to each node; blocks until each has answered or failed.
+    /// A log-in of its own to each node; blocks until each has answered or failed, until `until` at
+    /// most.
     [[nodiscard]] std::vector<std::string> check_log_ins(TimePoint until);
 
 private:
@@ -82,7 +83,8 @@ private:
     Watchdog& dog_;
     const std::shared_ptr<DatabaseMeter> meter_;
     asio::io_context io_{1};
-    std::mutex mutex_; // of watches_' wake and wanted, and of stopping_
+    std::mutex mutex_; // of watches_' wake and wanted, of stopping_ and checking_
+    std::vector<std::shared_ptr<CallControl>> checking_; // of check_log_ins()
     std::deque<Watch> watches_;
     bool stopping_ = false;
     WorkerPool warmers_; // log-ins block; one at a time for each node

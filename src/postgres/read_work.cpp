@@ -154,7 +154,7 @@ Choice ReadWork::primary_after(std::uint64_t excluded, TimePoint until, CallCont
                 .failure = PickFailure::none_usable,
                 .error = Errc::no_primary,
                 .detail = "no standby has reached the token, and "};
-    for (bool doubted = false;;) {
+    for (bool asked = false;;) {
         Cluster::DrainSlot slot;
         Cluster::NoPrimary why;
         Node* primary = cluster.primary(Clock::now(), PrimaryUse::read);
@@ -179,8 +179,8 @@ Choice ReadWork::primary_after(std::uint64_t excluded, TimePoint until, CallCont
                            ", the token on " + std::to_string(after_.timeline);
             return none;
         }
-        if (!std::exchange(doubted, true)) {
-            cluster.doubt(*primary, now);
+        if (!std::exchange(asked, true)) {
+            cluster.hurry(now); // a token is anybody's word: it takes no lease away
         } else if (!cluster.wait_changed(until, control)) {
             return none;
         }

@@ -5,6 +5,7 @@
 #include "pqxx_connection.hpp"
 #include "server_questions.hpp"
 #include <failover/base/time.hpp>
+#include <failover/engine/call_control.hpp>
 #include <failover/engine/watchdog.hpp>
 #include <failover/role/server_mark.hpp>
 #include <failover/role/statement_cache.hpp>
@@ -109,6 +110,16 @@ private:
     bool unreplicated_ = false;
     std::optional<ServerMark> server_mark_;
     StatementCache statements_;
+};
+
+/// Shuts the session's socket down when the call that uses it is aborted.
+class AbortSession final : public Abortable {
+public:
+    explicit AbortSession(Watchdog::Guard& guard) noexcept : guard_{guard} {}
+    void abort() noexcept override { guard_.cut(); }
+
+private:
+    Watchdog::Guard& guard_;
 };
 
 } // namespace failover::postgres

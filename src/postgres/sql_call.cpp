@@ -14,16 +14,6 @@
 namespace failover::postgres {
 namespace {
 
-/// Shuts the call's socket down when the call is aborted.
-class AbortSession final : public Abortable {
-public:
-    explicit AbortSession(Watchdog::Guard& guard) noexcept : guard_{guard} {}
-    void abort() noexcept override { guard_.cut(); }
-
-private:
-    Watchdog::Guard& guard_;
-};
-
 /// Pauses between reruns after a conflict.
 constexpr BackoffOptions conflict_backoff{.base = std::chrono::milliseconds{10},
                                           .max = std::chrono::milliseconds{500}};

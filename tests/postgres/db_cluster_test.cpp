@@ -5,6 +5,7 @@
 #include "support/fault_proxy.hpp"
 #include "support/postgres_cluster.hpp"
 #include "support/sockets.hpp"
+#include "support/unanswering.hpp"
 #include "support/wait_until.hpp"
 #include <failover/config/load.hpp>
 #include <failover/db.hpp>
@@ -243,29 +244,6 @@ TEST(DbCluster, AfterAPauseAFewWritesGoOnAtATime) {
         writer.join();
     }
 }
-
-/// A listener on `address` whose queue is full: the kernel drops what else would connect.
-class Unanswering {
-public:
-    Unanswering(const char* ip, std::uint16_t port) {
-        sockaddr_in address = loopback(port);
-        ::inet_pton(AF_INET, ip, &address.sin_addr);
-        listener_ = Fd{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-        if (::bind(listener_.get(), as_sockaddr(address), sizeof address) != 0 ||
-            ::listen(listener_.get(), 0) != 0) {
-            throw_errno("listen");
-        }
-        for (int i = 0; i < 4; ++i) {
-            Fd& filler = fillers_.emplace_back(
-                ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-            static_cast<void>(::connect(filler.get(), as_sockaddr(address), sizeof address));
-        }
-    }
-
-private:
-    Fd listener_;
-    std::vector<Fd> fillers_;
-};
 
 TEST(DbCluster, TriesTheNextAddressOfANameSoonAndNotTheSilentOneForEver) {
     PostgresCluster cluster{alone};

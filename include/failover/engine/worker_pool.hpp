@@ -30,12 +30,43 @@ public:
     WorkerPool& operator=(const WorkerPool&) = delete;
     ~WorkerPool() { stop(); }
 
+    /// One of the places for work that was taken, until it is given back.
+    class Place {
+    public:
+        Place() = default;
+        Place(const Place&) = delete;
+        Place& operator=(const Place&) = delete;
+        ~Place() { give_back(); }
+        void give_back() noexcept {
+            if (const auto taken = std::exchange(taken_, nullptr)) {
+                taken->fetch_sub(1, std::memory_order_relaxed);
+            }
+        }
+
+    private:
+        friend class WorkerPool;
+        std::shared_ptr<std::atomic<std::size_t>> taken_; // null: none
+    };
+
     /// Runs `work`, which must not throw, on one of the threads. False: as much is taken as may be,
     /// no thread could be started, or it is stopped.
     template <class Work>
     [[nodiscard]] bool run(Work work) {
+        auto place = std::make_unique<Place>();
+        Place& taken = *place;
+        return run(
+            [work = std::move(work), place = std::move(place)]() mutable {
+                work();
+                place->give_back();
+            },
+            taken);
+    }
+    /// The same; the caller gives `place`, which is empty, back when the work has ended, or will do
+    /// nothing any more when its turn comes.
+    template <class Work>
+    [[nodiscard]] bool run(Work work, Place& place) {
         const std::lock_guard lock{mutex_};
-        const std::size_t taken = shared_->taken.load(std::memory_order_relaxed);
+        const std::size_t taken = taken_->load(std::memory_order_relaxed);
         if (stopped_ || taken >= limit_) {
             return false;
         }
@@ -45,11 +76,9 @@ public:
         if (threads_.empty()) {
             return false;
         }
-        shared_->taken.fetch_add(1, std::memory_order_relaxed);
-        boost::asio::post(shared_->io, [shared = shared_.get(), work = std::move(work)]() mutable {
-            work();
-            shared->taken.fetch_sub(1, std::memory_order_relaxed);
-        });
+        taken_->fetch_add(1, std::memory_order_relaxed);
+        place.taken_ = taken_; // before a thread can get hold of the work
+        boost::asio::post(shared_->io, std::move(work));
         return true;
     }
 
@@ -80,7 +109,6 @@ private:
         boost::asio::io_context io;
         boost::asio::executor_work_guard<boost::asio::io_context::executor_type> open{
             io.get_executor()};
-        std::atomic<std::size_t> taken{0};
     };
 
     /// The system may have no thread to spare: those there are then do.
@@ -94,6 +122,8 @@ private:
     const std::size_t most_threads_;
     const std::size_t limit_;
     const std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
+    const std::shared_ptr<std::atomic<std::size_t>> taken_ =
+        std::make_shared<std::atomic<std::size_t>>(0);
     std::mutex mutex_;
     std::vector<std::thread> threads_;
     bool stopped_ = false;

@@ -18,7 +18,7 @@ public:
     explicit Silence(Duration limit) noexcept : limit_{limit} {}
 
     void answered() noexcept { since_.reset(); }
-    /// A question asked at `asked` got no answer, or a refusal.
+    /// A question asked at `asked` got no answer, nor a refusal that proves the server alive.
     void unanswered(TimePoint asked) noexcept { since_ = since_.value_or(asked); }
 
     [[nodiscard]] bool dead(TimePoint now) const noexcept {

@@ -126,6 +126,10 @@ struct SqlVerdict {
 ///       what is rejected above         in_doubt
 [[nodiscard]] SqlVerdict classify_sql(const SqlAttempt& attempt) noexcept;
 
+/// Does a log-in that was refused with this code prove that the server works? Then it has no
+/// connection to spare, or does not like what it was told.
+[[nodiscard]] bool proves_alive(std::string_view sqlstate) noexcept;
+
 } // namespace failover
 
 #include <failover/role/detail/sql_table.hpp>

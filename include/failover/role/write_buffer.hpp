@@ -63,6 +63,9 @@ public:
     /// May this write wait? Also true while nothing is in the way: it may_proceed() then.
     [[nodiscard]] BufferAnswer enter(TimePoint now,
                                      BufferedWork work = BufferedWork::whole) noexcept;
+    /// The same of what waits beside the writes: it takes no place from them, and is never `full`.
+    [[nodiscard]] BufferAnswer may_wait(TimePoint now,
+                                        BufferedWork work = BufferedWork::whole) const noexcept;
     /// One that waits gives up.
     void leave() noexcept { --waiting_; }
     /// Is there a slot for one that waits?
@@ -105,7 +108,7 @@ private:
     bool paused_ = false;
 };
 
-inline BufferAnswer WriteBuffer::enter(TimePoint now, BufferedWork work) noexcept {
+inline BufferAnswer WriteBuffer::may_wait(TimePoint now, BufferedWork work) const noexcept {
     const bool held = outage_ || paused_;
     if (held && work == BufferedWork::in_transaction) {
         return BufferAnswer::in_transaction;
@@ -120,6 +123,14 @@ inline BufferAnswer WriteBuffer::enter(TimePoint now, BufferedWork work) noexcep
         if (now >= outage_->waits_until) {
             return BufferAnswer::window_over;
         }
+    }
+    return BufferAnswer::admitted;
+}
+
+inline BufferAnswer WriteBuffer::enter(TimePoint now, BufferedWork work) noexcept {
+    const BufferAnswer answer = may_wait(now, work);
+    if (answer != BufferAnswer::admitted) {
+        return answer;
     }
     if (waiting_ >= options_.max_entries) {
         return BufferAnswer::full;

@@ -50,6 +50,24 @@ TEST(WorkerPool, ends_what_was_taken_before_it_stops) {
     EXPECT_EQ(ran, 5);
 }
 
+TEST(WorkerPool, a_place_given_back_by_work_that_waits_is_free_at_once) {
+    std::atomic<int> ran{0};
+    WorkerPool pool{1, 1};
+    Held held;
+    ASSERT_TRUE(pool.run(held.work()));
+    WorkerPool::Place place;
+    WorkerPool::Place none;
+    ASSERT_TRUE(pool.run([&ran] { ++ran; }, place));
+    EXPECT_FALSE(pool.run([&ran] { ++ran; }, none));
+    place.give_back();
+    place.give_back();
+    EXPECT_TRUE(pool.run([&ran] { ++ran; }));
+    EXPECT_FALSE(pool.run([&ran] { ++ran; }));
+    held.end.set_value();
+    pool.stop();
+    EXPECT_EQ(ran, 2);
+}
+
 TEST(WorkerPool, may_be_stopped_by_its_own_work) {
     auto pool = std::make_unique<WorkerPool>(2, 0);
     std::promise<void> stopped;

@@ -114,6 +114,15 @@ SqlVerdict refused(Work work, std::optional<bool> in_recovery) {
                          .in_recovery = in_recovery});
 }
 
+TEST(SqlOutcome, a_server_that_is_full_or_dislikes_the_user_works) {
+    for (const char* state : {"53300", "28P01", "28000", "3D000"}) {
+        EXPECT_TRUE(proves_alive(state)) << state;
+    }
+    for (const char* state : {"", "57P03", "08006", "XX000", "53200"}) {
+        EXPECT_FALSE(proves_alive(state)) << state;
+    }
+}
+
 TEST(SqlOutcome, a_write_refused_in_recovery_demotes_the_node_and_goes_to_the_primary) {
     for (const Work work : {Work::write, Work::in_parts, Work::transaction, Work::commit}) {
         EXPECT_EQ(refused(work, true),

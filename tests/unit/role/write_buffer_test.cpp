@@ -31,6 +31,16 @@ TEST(WriteBuffer, holds_nobody_up_while_there_is_a_primary) {
     EXPECT_EQ(buffer.waits_until(), std::nullopt);
 }
 
+TEST(WriteBuffer, what_waits_beside_the_writes_takes_no_place_from_them) {
+    WriteBuffer buffer = lost({.max_entries = 1});
+    EXPECT_EQ(buffer.may_wait(t0), BufferAnswer::admitted);
+    EXPECT_EQ(buffer.enter(t0), BufferAnswer::admitted);
+    EXPECT_EQ(buffer.enter(t0), BufferAnswer::full);
+    EXPECT_EQ(buffer.may_wait(t0), BufferAnswer::admitted);
+    EXPECT_EQ(buffer.may_wait(t0 + 5s), BufferAnswer::window_over);
+    EXPECT_EQ(buffer.waiting(), 1U);
+}
+
 TEST(WriteBuffer, writes_wait_out_an_outage_within_the_window) {
     WriteBuffer buffer = lost();
     EXPECT_EQ(buffer.enter(t0), BufferAnswer::admitted);

@@ -196,4 +196,9 @@ inline SqlVerdict classify_sql(const SqlAttempt& attempt) noexcept {
     return verdict;
 }
 
+inline bool proves_alive(std::string_view sqlstate) noexcept {
+    const SqlVerdict verdict = detail::connect_verdict({.sqlstate = sqlstate});
+    return verdict.wait_pool || verdict.config_error;
+}
+
 } // namespace failover
