@@ -214,6 +214,7 @@ TEST(CacheFailures, a_node_that_loads_its_data_serves_nothing_of_it) {
     }
     EXPECT_TRUE(was_loading);
     EXPECT_EQ(rig.node(0).state, CacheNodeState::up);
+    EXPECT_TRUE(rig.events.wait_for(EventKind::cache_node_flushed, "primary"));
     EXPECT_EQ(rig.events.count(EventKind::cache_node_flushed, "primary"), 1U);
 }
 
