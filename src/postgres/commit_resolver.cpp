@@ -69,6 +69,10 @@ InDoubtDecision CommitResolver::run(TimePoint until, CallControl& control) {
     if (limit == Duration::zero() || (evidence_.token.empty() && evidence_.xid.empty())) {
         return decision;
     }
+    if (evidence_.token.empty() && !recognizable(evidence_.mark)) {
+        tell(decision, Duration::zero());
+        return decision;
+    }
     const TimePoint begun = Clock::now();
     const TimePoint end = std::min(until, time_after(begun, limit));
     for (Duration pause = first_pause; Clock::now() < end && !control.aborted();
@@ -147,13 +151,16 @@ void CommitResolver::heed(Node& node, const SqlFailure& failure) {
 InDoubtDecision CommitResolver::look(Session& session) const {
     const ServerMark& now = session.server_mark();
     const ServerMark& then = evidence_.mark;
-    InDoubtEvidence evidence;
+    InDoubtEvidence evidence{.other_system = other_system(then, now)};
+    if (evidence.other_system) {
+        return decide_in_doubt(evidence);
+    }
     if (evidence_.token.empty()) {
         evidence = {.same_system = same_system(then, now),
                     .same_history = same_timeline(then, now),
                     .same_life = same_life(then, now),
                     .xid = ask_status(session.connection(), evidence_.xid)};
-    } else if (!other_system(then, now) && (!independent() || same_system(then, now))) {
+    } else if (!independent() || same_system(then, now)) {
         const commit_log::Claim claim = commit_log::claim(session.connection(), evidence_.token);
         evidence = {.same_system = true,
                     .token_row_found = claim == commit_log::Claim::theirs,

@@ -7,12 +7,11 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_future.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <exception>
-#include <future>
 #include <utility>
 
 namespace failover::postgres {
@@ -36,6 +35,7 @@ Monitor::Monitor(Cluster& cluster, const DatabaseConfig& config, std::shared_ptr
       resolver_{std::move(resolver)},
       dog_{dog},
       meter_{std::move(meter)},
+      log_ins_{io_, cluster, config_, resolver_, meter_},
       warmers_{cluster.nodes().size(), 0} {
     for (const std::unique_ptr<Node>& node : cluster.nodes()) {
         watches_.emplace_back(node.get(), silent_timeouts * config.monitor.timeout);
@@ -49,7 +49,7 @@ Monitor::~Monitor() {
 void Monitor::start() {
     for (std::size_t i = 0; i < watches_.size(); ++i) {
         asio::co_spawn(io_, keep_up(*this, i, &Monitor::watch), asio::detached);
-        asio::co_spawn(io_, keep_up(*this, i, &Monitor::check), asio::detached);
+        asio::co_spawn(io_, keep_up(*this, i, &Monitor::rounds_of_log_ins), asio::detached);
     }
     thread_ = std::thread{[this] { run(); }};
 }
@@ -65,16 +65,9 @@ void Monitor::run() noexcept {
 }
 
 void Monitor::stop() {
-    {
-        const std::lock_guard lock{mutex_};
-        stopping_ = true;
-        for (const std::shared_ptr<CallControl>& control : checking_) {
-            control->abort();
-        }
-    }
+    log_ins_.stop();
     for (const Watch& watch : watches_) {
         watch.control->abort();
-        watch.log_in_control->abort();
     }
     ask_now();
     if (thread_.joinable()) {
@@ -233,79 +226,6 @@ void Monitor::tend(Watch& watch) {
                                      .in_use = counts.in_use,
                                      .idle = counts.idle,
                                      .pending = counts.pending});
-}
-
-asio::awaitable<void> Monitor::check(Monitor& self, std::size_t index) {
-    Watch& watch = self.watches_[index];
-    const asio::any_io_executor executor = co_await asio::this_coro::executor;
-    for (;;) {
-        auto problem = std::make_shared<std::string>();
-        const TimePoint started = Clock::now();
-        co_await log_in(self, index, started + self.config_.pool.connect_timeout,
-                        watch.log_in_control, problem);
-        if (watch.log_in_control->aborted()) {
-            co_return;
-        }
-        self.meter_->check(watch.node->id, problem->empty(), Clock::now() - started);
-        self.cluster_.logged_in(*watch.node, *problem);
-        const auto wake = std::make_shared<Wake>(executor);
-        const Waiting waiting{*watch.log_in_control, *wake};
-        if (!waiting.entered()) {
-            co_return;
-        }
-        static_cast<void>(co_await wake->wait(started + self.config_.health_check_interval));
-    }
-}
-
-asio::awaitable<void> Monitor::log_in(Monitor& self, std::size_t index, TimePoint until,
-                                      std::shared_ptr<CallControl> control,
-                                      std::shared_ptr<std::string> problem) {
-    Watch& watch = self.watches_[index];
-    try {
-        Probe probe{watch.node->info, self.resolver_};
-        const Probe::Answer answer =
-            co_await probe.ask(until, self.config_.monitor.timeout, *control);
-        if (const auto* failure = std::get_if<SqlFailure>(&answer)) {
-            *problem = failure->text.empty() ? failure->cause.message() : failure->text;
-        } else {
-            self.cluster_.reported(*watch.node, std::get<NodeReport>(answer), Clock::now());
-        }
-    } catch (const std::exception& error) {
-        *problem = error.what();
-    }
-}
-
-std::vector<std::string> Monitor::check_log_ins(TimePoint until) {
-    std::vector<std::string> problems;
-    std::vector<std::pair<std::shared_ptr<std::string>, std::future<void>>> running;
-    std::vector<std::shared_ptr<CallControl>> controls;
-    for (std::size_t i = 0; i < watches_.size(); ++i) {
-        controls.push_back(std::make_shared<CallControl>());
-    }
-    {
-        const std::lock_guard lock{mutex_};
-        if (stopping_) {
-            return problems;
-        }
-        checking_.insert(checking_.end(), controls.begin(), controls.end());
-    }
-    for (std::size_t i = 0; i < watches_.size(); ++i) {
-        auto problem = std::make_shared<std::string>();
-        auto work = log_in(*this, i, until, controls[i], problem);
-        running.emplace_back(problem, asio::co_spawn(io_, std::move(work), asio::use_future));
-    }
-    for (auto& [problem, done] : running) {
-        if (done.wait_until(until) != std::future_status::ready) {
-            problem = std::make_shared<std::string>("no answer in time");
-        }
-        problems.push_back(*problem);
-    }
-    const std::lock_guard lock{mutex_};
-    for (const std::shared_ptr<CallControl>& control : controls) {
-        control->abort(); // its own question may go on for longer
-        std::erase(checking_, control);
-    }
-    return problems;
 }
 
 } // namespace failover::postgres

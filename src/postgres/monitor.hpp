@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cluster.hpp"
+#include "log_in_checks.hpp"
 #include "probe.hpp"
 #include <failover/base/metrics.hpp>
 #include <failover/engine/call_control.hpp>
@@ -47,7 +48,9 @@ public:
     void ask_now();
     /// A log-in of its own to each node; blocks until each has answered or failed, until `until` at
     /// most.
-    [[nodiscard]] std::vector<std::string> check_log_ins(TimePoint until);
+    [[nodiscard]] std::vector<std::string> check_log_ins(TimePoint until) {
+        return log_ins_.check_all(until);
+    }
 
 private:
     struct Watch {
@@ -56,7 +59,6 @@ private:
         Node* const node;
         Silence silence;
         std::shared_ptr<CallControl> control = std::make_shared<CallControl>();
-        std::shared_ptr<CallControl> log_in_control = std::make_shared<CallControl>();
         std::shared_ptr<Wake> wake{}; // null: not waiting
         bool wanted = false;          // asked for while it was not waiting
         std::atomic<bool> warming{false};
@@ -67,10 +69,9 @@ private:
 
     static asio::awaitable<void> keep_up(Monitor& self, std::size_t index, Rounds rounds);
     static asio::awaitable<void> watch(Monitor& self, std::size_t index);
-    static asio::awaitable<void> check(Monitor& self, std::size_t index);
-    static asio::awaitable<void> log_in(Monitor& self, std::size_t index, TimePoint until,
-                                        std::shared_ptr<CallControl> control,
-                                        std::shared_ptr<std::string> problem);
+    static asio::awaitable<void> rounds_of_log_ins(Monitor& self, std::size_t index) {
+        return self.log_ins_.rounds(index);
+    }
     [[nodiscard]] asio::awaitable<void> pause(Watch& watch, TimePoint until);
     void run() noexcept;
     void take_answer(Watch& watch, const Probe::Answer& answer, TimePoint asked);
@@ -83,10 +84,9 @@ private:
     Watchdog& dog_;
     const std::shared_ptr<DatabaseMeter> meter_;
     asio::io_context io_{1};
-    std::mutex mutex_; // of watches_' wake and wanted, of stopping_ and checking_
-    std::vector<std::shared_ptr<CallControl>> checking_; // of check_log_ins()
+    LogInChecks log_ins_;
+    std::mutex mutex_; // of watches_' wake and wanted
     std::deque<Watch> watches_;
-    bool stopping_ = false;
     WorkerPool warmers_; // log-ins block; one at a time for each node
     std::thread thread_;
 };

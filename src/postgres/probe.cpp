@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "probe.hpp"
 
+#include "result_fields.hpp"
 #include "sql_failure.hpp"
 #include <failover/engine/socket_wait.hpp>
 #include <failover/role/lsn.hpp>
@@ -8,7 +9,6 @@
 #include <boost/asio/error.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -33,32 +33,18 @@ constexpr const char* question_head =
 constexpr const char* with_system_id = " (SELECT system_identifier FROM pg_control_system())";
 constexpr const char* without_system_id = " NULL";
 
-std::string_view value(const PGresult* result, int column) {
-    return PQgetisnull(result, 0, column) != 0 ? std::string_view{}
-                                               : std::string_view{PQgetvalue(result, 0, column)};
-}
-
-template <class Number>
-Number number(std::string_view text, int base = 10) {
-    Number out = 0;
-    std::from_chars(text.data(), text.data() + text.size(), out, base);
-    return out;
-}
-
 NodeReport read_report(const PGresult* result, TimePoint asked, TimePoint answered) {
     NodeReport report;
-    report.in_recovery = value(result, 0) != "f";
-    report.read_only = value(result, 1) != "off";
-    report.position = parse_lsn(value(result, 2)).value_or(Lsn{});
+    report.in_recovery = field(result, 0) != "f";
+    report.read_only = field(result, 1) != "off";
+    report.position = parse_lsn(field(result, 2)).value_or(Lsn{});
     // A WAL file's name is hexadecimal, received_tli is not.
-    report.timeline = number<std::uint32_t>(value(result, 3), report.in_recovery ? 10 : 16);
-    if (const std::string_view age = value(result, 4); !age.empty()) {
-        double seconds = 0;
-        std::from_chars(age.data(), age.data() + age.size(), seconds);
-        report.replay_age =
-            std::chrono::duration_cast<Duration>(std::chrono::duration<double>{seconds});
+    report.timeline = parse_number<std::uint32_t>(field(result, 3), report.in_recovery ? 10 : 16);
+    if (const std::string_view age = field(result, 4); !age.empty()) {
+        report.replay_age = std::chrono::duration_cast<Duration>(
+            std::chrono::duration<double>{parse_number<double>(age)});
     }
-    report.system_id = number<std::uint64_t>(value(result, 5));
+    report.system_id = parse_number<std::uint64_t>(field(result, 5));
     report.asked = asked;
     report.answered = answered;
     report.round_trip = answered - asked;

@@ -2,11 +2,10 @@
 #include "server_questions.hpp"
 
 #include "pqxx_connection.hpp"
+#include "result_fields.hpp"
 
-#include <charconv>
 #include <cstdint>
 #include <string>
-#include <string_view>
 
 namespace failover::postgres {
 namespace {
@@ -25,18 +24,6 @@ constexpr const char* which_server =
 constexpr const char* and_system_id = ", (SELECT system_identifier FROM pg_control_system())";
 constexpr const char* and_no_system_id = ", NULL";
 
-std::string_view field(const PGresult* result, int column) {
-    return PQgetisnull(result, 0, column) != 0 ? std::string_view{}
-                                               : std::string_view{PQgetvalue(result, 0, column)};
-}
-
-template <class Number>
-Number parse(std::string_view text, int base) {
-    Number out = 0;
-    std::from_chars(text.data(), text.data() + text.size(), out, base);
-    return out;
-}
-
 } // namespace
 
 ServerMark ask_server_mark(PGconn* connection) {
@@ -44,8 +31,8 @@ ServerMark ask_server_mark(PGconn* connection) {
         const std::string sql = std::string{which_server} + system_id;
         const ResultHandle result{PQexec(connection, sql.c_str())};
         if (PQresultStatus(result.get()) == PGRES_TUPLES_OK && PQntuples(result.get()) == 1) {
-            return ServerMark{.system_id = parse<std::uint64_t>(field(result.get(), 2), 10),
-                              .timeline = parse<std::uint32_t>(field(result.get(), 0), 16),
+            return ServerMark{.system_id = parse_number<std::uint64_t>(field(result.get(), 2)),
+                              .timeline = parse_number<std::uint32_t>(field(result.get(), 0), 16),
                               .life = std::string{field(result.get(), 1)}};
         }
     }

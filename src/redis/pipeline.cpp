@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "pipeline.hpp"
 
-#include "no_sigpipe.hpp"
 #include "pipeline_hooks.hpp"
 #include <failover/engine/parked.hpp>
 
-#include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
-#include <sys/socket.h>
 #include <utility>
 
 namespace failover::redis {
@@ -24,8 +20,6 @@ namespace {
 // Commands gathered before they are written without waiting for more: the server works on them
 // while the next ones are made.
 constexpr std::size_t write_after = 32;
-// Memory for commands that is kept; a large one gives it back.
-constexpr std::size_t most_kept = std::size_t{64} << 10U;
 
 /// The pipeline whose answers this thread is handing out: it writes itself when it is done.
 thread_local const Pipeline* corked = nullptr;
@@ -101,27 +95,6 @@ void Pipeline::take_reply(void* reply) {
     ended.answer.at = now_;
 }
 
-/// Past hiredis's asynchronous API.
-void Pipeline::take_received(std::size_t size) {
-    redisReader* const reader = redis_->c.reader;
-    void* reply = nullptr;
-    int state = redisReaderFeed(reader, in_.data(), size);
-    while (state == REDIS_OK) {
-        state = redisReaderGetReply(reader, &reply);
-        if (state != REDIS_OK || reply == nullptr) {
-            break;
-        }
-        if (flights_.empty()) {
-            lose(failure_of(REDIS_ERR_OTHER, "a reply nobody asked for", 0, Phase::waiting, true));
-            return;
-        }
-        take_reply(reply);
-    }
-    if (state != REDIS_OK) {
-        lose(failure_of(reader->err, reader->errstr, 0, Phase::waiting, true));
-    }
-}
-
 void Pipeline::flush() {
     unflushed_ = 0;
     if (redis_ == nullptr) {
@@ -132,56 +105,6 @@ void Pipeline::flush() {
     } else if (wants_write_) {
         write();
     }
-}
-
-void Pipeline::read() {
-    if (context_.tls() == nullptr) {
-        redisAsyncHandleRead(redis_);
-        return;
-    }
-    NoSigpipe quiet; // TLS writes when it reads, too
-    redisAsyncHandleRead(redis_);
-    if (redis_ == nullptr) {
-        quiet.broken();
-    }
-}
-
-void Pipeline::write() {
-    NoSigpipe quiet;
-    redisAsyncHandleWrite(redis_);
-    if (redis_ == nullptr) {
-        quiet.broken();
-    }
-}
-
-/// As much as the socket takes.
-void Pipeline::write_out() {
-    while (out_begin_ < out_.size()) {
-        const ssize_t written =
-            ::send(redis_->c.fd, out_.data() + out_begin_, out_.size() - out_begin_, MSG_NOSIGNAL);
-        if (written >= 0) {
-            out_begin_ += static_cast<std::size_t>(written);
-        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            break;
-        } else if (errno != EINTR) {
-            lose(failure_of({errno, boost::system::system_category()}, Phase::waiting, true));
-            return;
-        }
-    }
-    wants_write_ = out_begin_ < out_.size();
-    if (!wants_write_ && out_.capacity() > most_kept) {
-        std::string{}.swap(out_);
-    }
-    if (out_begin_ > out_.size() / 2) {
-        out_.erase(0, out_begin_);
-        out_begin_ = 0;
-    }
-}
-
-/// The connection cannot be used any more.
-void Pipeline::lose(Answer why) {
-    broken_ = std::move(why);
-    redisAsyncFree(redis_); // let_go() hears of it
 }
 
 /// hiredis counts what it is given: a command it did not take must not have a place among those
@@ -206,47 +129,6 @@ void Pipeline::add_flight(Flight flight) {
         flights_.set_capacity(std::max<std::size_t>(64, flights_.capacity() * 2));
     }
     flights_.push_back(std::move(flight));
-}
-
-/// Waits for what hiredis wants next.
-void Pipeline::follow() {
-    if (redis_ == nullptr) {
-        return;
-    }
-    using Socket = boost::asio::generic::stream_protocol::socket;
-    if (direct_) {
-        if (!reading_) {
-            receive();
-        }
-    } else if (wants_read_ && !reading_) {
-        reading_ = true;
-        socket_->async_wait(Socket::wait_read,
-                            [weak = weak_from_this(), epoch = epoch_](const error_code&) {
-                                if (const auto self = weak.lock()) {
-                                    self->on_readable(epoch);
-                                }
-                            });
-    }
-    if (wants_write_ && !writing_ && unflushed_ == 0) {
-        writing_ = true;
-        socket_->async_wait(Socket::wait_write,
-                            [weak = weak_from_this(), epoch = epoch_](const error_code&) {
-                                if (const auto self = weak.lock()) {
-                                    self->on_writable(epoch);
-                                }
-                            });
-    }
-}
-
-void Pipeline::receive() {
-    reading_ = true;
-    socket_->async_receive(
-        boost::asio::buffer(in_),
-        [weak = weak_from_this(), epoch = epoch_](const error_code& error, std::size_t size) {
-            if (const auto self = weak.lock()) {
-                self->on_received(epoch, error, size);
-            }
-        });
 }
 
 void Pipeline::on_readable(std::uint64_t epoch) {
@@ -291,28 +173,6 @@ void Pipeline::on_replies(std::uint64_t epoch, const Work& work) {
     ends.clear();
     // What was made of the answers goes out together.
     flush_now(&ends);
-}
-
-void Pipeline::on_writable(std::uint64_t epoch) {
-    Ends ends;
-    {
-        const std::lock_guard lock{mutex_};
-        if (redis_ == nullptr || epoch_ != epoch) {
-            return;
-        }
-        writing_ = false;
-        now_ = Clock::now();
-        ends_ = &ends;
-        if (direct_) {
-            write_out();
-        } else {
-            write();
-        }
-        after_events(ends);
-        ends_ = nullptr;
-        follow();
-    }
-    tell(ends, false);
 }
 
 /// hiredis has worked: what does it come to?

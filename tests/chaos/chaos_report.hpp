@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <charconv>
-#include <cstddef>
 #include <cstdio>
 #include <fstream>
 #include <stdexcept>
 #include <string>
-#include <system_error>
 #include <vector>
 
 // What the programs of scripts/chaos count, and how they show it.
@@ -21,16 +18,6 @@ struct ChaosRow {
     /// "0": must be zero. Empty: just told.
     std::string goal;
 };
-
-/// The whole of `text` as a number; throws std::invalid_argument otherwise.
-inline std::size_t chaos_number(const std::string& text) {
-    std::size_t value = 0;
-    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size()) {
-        throw std::invalid_argument{"not a number: " + text};
-    }
-    return value;
-}
 
 /// Prints a table; false when a row that must be zero is not.
 inline bool print_chaos(const std::vector<ChaosRow>& rows) {

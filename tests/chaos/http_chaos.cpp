@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: MIT
-#include "chaos_report.hpp"
+#include "chaos_program.hpp"
 #include "support/config_text.hpp"
 #include "support/havoc.hpp"
 
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <stdexcept>
 #include <string>
-#include <string_view>
 #include <vector>
 
 // Calls through three real upstreams while one after another is killed with SIGKILL, frozen with
@@ -50,33 +48,6 @@ std::vector<Method> methods(const std::string& text) {
         return {Method::get, Method::post};
     }
     throw std::invalid_argument{"not a method: " + text};
-}
-
-Options parse(int count, char** words) {
-    Options options;
-    for (int i = 1; i < count; i += 2) {
-        const std::string_view key = words[i];
-        if (i + 1 == count) {
-            throw std::invalid_argument{std::string{key} + " needs a value"};
-        }
-        const std::string value = words[i + 1];
-        if (key == "--calls") {
-            options.calls = chaos_number(value);
-        } else if (key == "--minutes") {
-            options.minutes = chaos_number(value);
-        } else if (key == "--kills") {
-            options.kills = chaos_number(value);
-        } else if (key == "--seed") {
-            options.seed = chaos_number(value);
-        } else if (key == "--method") {
-            options.methods = methods(value);
-        } else if (key == "--json") {
-            options.json = value;
-        } else {
-            throw std::invalid_argument{"unknown option " + std::string{key}};
-        }
-    }
-    return options;
 }
 
 /// Rounds until the calls, the minutes or the kills are reached. False: an upstream stayed away.
@@ -142,27 +113,19 @@ int run(const Options& options) {
             rows.push_back(std::move(row));
         }
     }
-    const bool kept = print_chaos(rows);
-    if (!options.json.empty()) {
-        write_chaos_json(options.json, rows);
-    }
-    return kept ? EXIT_SUCCESS : EXIT_FAILURE;
+    return report_chaos(rows, options.json);
 }
 
 } // namespace
 
 int main(int count, char** words) {
     Options options;
-    try {
-        options = parse(count, words);
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "%s\n%s", error.what(), usage);
-        return 2;
-    }
-    try {
-        return run(options);
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "http_chaos: %s\n", error.what());
-        return EXIT_FAILURE;
-    }
+    const ChaosKeys keys{
+        {"--calls", chaos_number(options.calls)},
+        {"--minutes", chaos_number(options.minutes)},
+        {"--kills", chaos_number(options.kills)},
+        {"--seed", chaos_number(options.seed)},
+        {"--method", [&options](const std::string& text) { options.methods = methods(text); }},
+        {"--json", chaos_text(options.json)}};
+    return run_chaos(count, words, usage, keys, [&options] { return run(options); });
 }

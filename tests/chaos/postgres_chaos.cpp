@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "chaos_report.hpp"
+#include "chaos_program.hpp"
 #include "database_havoc.hpp"
 #include "database_load.hpp"
 #include "stall_watch.hpp"
@@ -10,11 +10,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
-#include <stdexcept>
 #include <string>
-#include <string_view>
 #include <vector>
 
 // Writes and reads through FailoverDB while one primary after another is killed, frozen, cut off or
@@ -39,29 +36,6 @@ struct Options {
     std::size_t seed = 1;
     std::string json{};
 };
-
-Options parse(int count, char** words) {
-    Options options;
-    for (int i = 1; i < count; i += 2) {
-        const std::string_view key = words[i];
-        if (i + 1 == count) {
-            throw std::invalid_argument{std::string{key} + " needs a value"};
-        }
-        const std::string value = words[i + 1];
-        if (key == "--kills") {
-            options.kills = chaos_number(value);
-        } else if (key == "--minutes") {
-            options.minutes = chaos_number(value);
-        } else if (key == "--seed") {
-            options.seed = chaos_number(value);
-        } else if (key == "--json") {
-            options.json = value;
-        } else {
-            throw std::invalid_argument{"unknown option " + std::string{key}};
-        }
-    }
-    return options;
-}
 
 struct Rage {
     bool recovered = true;
@@ -184,27 +158,16 @@ int run(const Options& options) {
     manager.stop();
     havoc.await_quiet();
     const std::vector<ChaosRow> rows = rows_of(havoc, load, stalls, seen);
-    const bool kept = print_chaos(rows);
-    if (!options.json.empty()) {
-        write_chaos_json(options.json, rows);
-    }
-    return kept ? EXIT_SUCCESS : EXIT_FAILURE;
+    return report_chaos(rows, options.json);
 }
 
 } // namespace
 
 int main(int count, char** words) {
     Options options;
-    try {
-        options = parse(count, words);
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "%s\n%s", error.what(), usage);
-        return 2;
-    }
-    try {
-        return run(options);
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "postgres_chaos: %s\n", error.what());
-        return EXIT_FAILURE;
-    }
+    const ChaosKeys keys{{"--kills", chaos_number(options.kills)},
+                         {"--minutes", chaos_number(options.minutes)},
+                         {"--seed", chaos_number(options.seed)},
+                         {"--json", chaos_text(options.json)}};
+    return run_chaos(count, words, usage, keys, [&options] { return run(options); });
 }

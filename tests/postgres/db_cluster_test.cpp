@@ -29,16 +29,6 @@ using namespace failover;
 using namespace failover::test;
 using namespace std::chrono_literals;
 
-std::string through(const FaultProxy& proxy) {
-    return "postgresql://postgres@" + proxy.address() + "/postgres";
-}
-
-DbOptions within(Duration deadline) {
-    DbOptions options;
-    options.deadline = deadline;
-    return options;
-}
-
 /// One node, watched by its standing connection alone after the start.
 Config hardly_checked(const std::string& url, const std::string& more = {}) {
     return parse_config("database: {providers: {postgresql: {primary: {url: \"" + url +

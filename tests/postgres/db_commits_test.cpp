@@ -22,10 +22,6 @@ using namespace failover;
 using namespace failover::test;
 using namespace std::chrono_literals;
 
-std::string through(const FaultProxy& proxy, const std::string& user = "postgres") {
-    return "postgresql://" + user + "@127.0.0.1:" + std::to_string(proxy.port()) + "/postgres";
-}
-
 int count(const PostgresServer& server, const std::string& what) {
     return std::stoi(server.sql("select count(*) from " + what).at(0).at(0));
 }

@@ -6,7 +6,6 @@
 #include "support/postgres_cluster.hpp"
 #include "support/sockets.hpp"
 #include "support/wait_until.hpp"
-
 #include <failover/db.hpp>
 #include <failover/failover.hpp>
 
@@ -30,17 +29,11 @@ std::string with_database(std::string url, const std::string& name) {
     return url.replace(url.rfind('/') + 1, std::string::npos, name);
 }
 
-DbOptions within(Duration deadline) {
-    DbOptions options;
-    options.deadline = deadline;
-    return options;
-}
-
 TEST(DbFailures, SaysWhichNodeRefusedTheConnection) {
     const std::uint16_t nobody = free_port();
-    FailoverManager manager{database_config(
-        {"postgresql://postgres@127.0.0.1:" + std::to_string(nobody) + "/postgres"},
-        "buffer: {window: 300ms}")};
+    FailoverManager manager{
+        database_config({"postgresql://postgres@127.0.0.1:" + std::to_string(nobody) + "/postgres"},
+                        "buffer: {window: 300ms}")};
     FailoverDB db{manager};
     const Result<pqxx::result> written = db.try_exec("select 1");
     ASSERT_FALSE(written);
@@ -108,8 +101,7 @@ TEST(DbFailures, RefusesWritesWhileTwoNodesOfOneTimelineTakeThem) {
     const Result<pqxx::result> written = db.with(within(1s)).try_exec("insert into t values (1)");
     ASSERT_FALSE(written);
     EXPECT_TRUE(written.error() == Condition::not_sent) << written.error();
-    EXPECT_NE(written.error().message().find("split brain"), std::string::npos)
-        << written.error();
+    EXPECT_NE(written.error().message().find("split brain"), std::string::npos) << written.error();
     EXPECT_TRUE(events.wait_for(EventKind::split_brain_started));
     cluster.stop(2);
     cluster.rejoin_base(2, 1);
@@ -162,8 +154,7 @@ TEST(DbFailures, ReadsFromTheOtherNodesWhileThePrimaryIsFrozen) {
 TEST(DbFailures, AsksASecondNodeWhenTheFirstIsSlow) {
     PostgresCluster cluster;
     FaultProxy slow{cluster.node(1).port()};
-    const std::string proxied =
-        "postgresql://postgres@127.0.0.1:" + std::to_string(slow.port()) + "/postgres";
+    const std::string proxied = through(slow);
     FailoverManager manager{database_config({cluster.url(0), proxied, cluster.url(2)},
                                             "reads: {hedge: {after: 30ms, max_ratio: 1}}")};
     FailoverDB db{manager};
@@ -222,8 +213,8 @@ TEST(DbFailures, ShowsItsNodesInTheStatusAndTheMetrics) {
 
 TEST(DbFailures, FollowsAClusterThatSwitchesByItself) {
     PatroniCluster cluster;
-    FailoverManager manager{database_config({cluster.url(0), cluster.url(1)},
-                                            "buffer: {window: 20s, min_gap: 0s}")};
+    FailoverManager manager{
+        database_config({cluster.url(0), cluster.url(1)}, "buffer: {window: 20s, min_gap: 0s}")};
     FailoverDB db{manager};
     db.exec("create table t(id int)");
     int written = 0;

@@ -30,16 +30,6 @@ using namespace failover;
 using namespace failover::test;
 using namespace std::chrono_literals;
 
-std::string through(const FaultProxy& proxy) {
-    return "postgresql://postgres@" + proxy.address() + "/postgres";
-}
-
-DbOptions within(Duration deadline) {
-    DbOptions options;
-    options.deadline = deadline;
-    return options;
-}
-
 bool all_reachable(const FailoverDB& db) {
     for (const NodeStatus& node : db.topology().nodes) {
         if (!node.reachable || (node.role == NodeRole::standby && !node.staleness)) {

@@ -28,10 +28,6 @@ using namespace failover;
 using namespace failover::test;
 using namespace std::chrono_literals;
 
-std::string through(const FaultProxy& proxy) {
-    return "postgresql://postgres@" + proxy.address() + "/postgres";
-}
-
 TEST(DbRounds, ALookIntoALostCommitOutlastsTheWindowOfTheWriteBuffer) {
     PostgresCluster cluster{alone};
     FaultProxy proxy{cluster.port(0)};

@@ -175,8 +175,7 @@ TEST(FailoverDb, NeverWritesToAPrimaryThatWasLeftBehind) {
 TEST(FailoverDb, SaysThatAWriteMayHaveBeenExecutedWhenItsAnswerWasLost) {
     PostgresCluster cluster{alone};
     FaultProxy proxy{cluster.node(0).port()};
-    FailoverManager manager{database_config(
-        {"postgresql://postgres@127.0.0.1:" + std::to_string(proxy.port()) + "/postgres"})};
+    FailoverManager manager{database_config({through(proxy)})};
     FailoverDB db{manager};
     db.exec("create table t(id int)");
     proxy.cut_after_next_statement("insert into t");
@@ -189,8 +188,7 @@ TEST(FailoverDb, SaysThatAWriteMayHaveBeenExecutedWhenItsAnswerWasLost) {
 TEST(FailoverDb, ResolvesACommitWhoseAnswerWasLost) {
     PostgresCluster cluster{alone};
     FaultProxy proxy{cluster.node(0).port()};
-    FailoverManager manager{database_config(
-        {"postgresql://postgres@127.0.0.1:" + std::to_string(proxy.port()) + "/postgres"})};
+    FailoverManager manager{database_config({through(proxy)})};
     FailoverDB db{manager};
     db.exec("create table t(id int)");
     for (const bool exactly_once : {false, true}) {
@@ -266,8 +264,7 @@ TEST(FailoverDb, EndsACallAtItsDeadlineWhenTheServerHangs) {
     db.exec("create table t(id int)");
     cluster.freeze(0);
     const auto start = Clock::now();
-    DbOptions options;
-    options.deadline = 400ms;
+    const DbOptions options = within(400ms);
     const Result<pqxx::result> late = db.with(options).try_exec("insert into t values (1)");
     const Duration took = Clock::now() - start;
     cluster.thaw(0);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "plain_request.hpp"
 #include "process.hpp"
 #include "sockets.hpp"
 #include "temp_dir.hpp"
 #include "wait_until.hpp"
 
-#include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <stdexcept>
@@ -49,10 +49,7 @@ public:
         std::string key_file{};
         std::string ca_file{};
     };
-    struct Reply {
-        int status = 0;
-        std::string body{};
-    };
+    using Reply = PlainReply;
 
     ConsulAgent() : ConsulAgent{Options{}} {}
     explicit ConsulAgent(Options options) : options_{std::move(options)} { start(); }
@@ -117,28 +114,9 @@ public:
     /// One request of the test's own; status 0 when nobody answers.
     [[nodiscard]] Reply call(std::string_view method, std::string_view path,
                              std::string_view body = {}, std::string_view token = {}) const {
-        const Fd fd = connect_to(port_);
-        std::string text{method};
-        text.append(" ").append(path).append(" HTTP/1.0\r\nHost: consul\r\nContent-Length: ");
-        text += std::to_string(body.size()) + "\r\n";
-        text += token.empty() ? "" : "X-Consul-Token: " + std::string{token} + "\r\n";
-        text.append("\r\n").append(body);
-        Reply reply;
-        if (!fd || ::send(fd.get(), text.data(), text.size(), MSG_NOSIGNAL) < 0) {
-            return reply;
-        }
-        std::string all;
-        char bytes[16384];
-        for (long count = 0; (count = ::recv(fd.get(), bytes, sizeof bytes, 0)) > 0;) {
-            all.append(bytes, static_cast<std::size_t>(count));
-        }
-        const std::size_t space = all.find(' ');
-        const std::size_t head = all.find("\r\n\r\n");
-        if (space != std::string::npos && head != std::string::npos) {
-            std::from_chars(all.data() + space + 1, all.data() + head, reply.status);
-            reply.body = all.substr(head + 4);
-        }
-        return reply;
+        const std::string fields =
+            token.empty() ? "" : "X-Consul-Token: " + std::string{token} + "\r\n";
+        return plain_request(port_, method, path, body, fields);
     }
 
     /// Registers an instance of "web" at `port`; with `check`, one of http://127.0.0.1:port/health

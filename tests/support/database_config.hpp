@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "fault_proxy.hpp"
 #include "postgres_cluster.hpp"
-
 #include <failover/config/load.hpp>
+#include <failover/db.hpp>
 
 #include <cstddef>
 #include <string>
@@ -20,8 +21,8 @@ namespace failover::test {
 /// A configuration with these nodes, the first one as the primary. `more`: keys of `failover`,
 /// flow style.
 inline Config database_config(const std::vector<std::string>& urls, const std::string& more = {}) {
-    std::string text = "database:\n  providers:\n    postgresql:\n      primary: {url: \"" +
-                       urls.at(0) + "\"}\n";
+    std::string text =
+        "database:\n  providers:\n    postgresql:\n      primary: {url: \"" + urls.at(0) + "\"}\n";
     if (urls.size() > 1) {
         text += "      secondaries:\n";
         for (std::size_t i = 1; i < urls.size(); ++i) {
@@ -40,6 +41,17 @@ inline std::vector<std::string> urls_of(const PostgresCluster& cluster) {
         urls.push_back(cluster.url(i));
     }
     return urls;
+}
+
+/// URL of the server behind the proxy.
+inline std::string through(const FaultProxy& proxy, const std::string& user = "postgres") {
+    return "postgresql://" + user + '@' + proxy.address() + "/postgres";
+}
+
+inline DbOptions within(Duration deadline) {
+    DbOptions options;
+    options.deadline = deadline;
+    return options;
 }
 
 /// One server without standbys.

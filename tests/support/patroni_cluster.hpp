@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "plain_request.hpp"
 #include "postgres_server.hpp"
 #include "process_tree.hpp"
 #include "sockets.hpp"
@@ -15,7 +16,6 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <sys/time.h>
 
 namespace failover::test {
 
@@ -24,10 +24,7 @@ namespace failover::test {
 /// Threads    one thread; it must outlive the cluster.
 class PatroniCluster {
 public:
-    struct Reply {
-        int status = 0;
-        std::string body{};
-    };
+    using Reply = PlainReply;
 
     /// Returns once one node leads and the other one streams from it.
     PatroniCluster() {
@@ -56,31 +53,11 @@ public:
     [[nodiscard]] std::uint16_t rest_port(std::size_t node) const {
         return nodes_.at(node).rest_port;
     }
-    /// One request to the REST API; status 0 when nobody answers.
+    /// One request to the REST API, which answers a switchover when it is done; status 0 when nobody
+    /// does.
     [[nodiscard]] Reply call(std::size_t node, std::string_view method, std::string_view path,
                              std::string_view body = {}) const {
-        const Fd fd = connect_to(rest_port(node));
-        const timeval limit{.tv_sec = 20, .tv_usec = 0}; // a switchover is answered when it is done
-        ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-        std::string text{method};
-        text.append(" ").append(path).append(" HTTP/1.0\r\nContent-Length: ");
-        text.append(std::to_string(body.size())).append("\r\n\r\n").append(body);
-        Reply reply;
-        if (!fd || ::send(fd.get(), text.data(), text.size(), MSG_NOSIGNAL) < 0) {
-            return reply;
-        }
-        std::string all;
-        char bytes[4096];
-        for (long count = 0; (count = ::recv(fd.get(), bytes, sizeof bytes, 0)) > 0;) {
-            all.append(bytes, static_cast<std::size_t>(count));
-        }
-        const std::size_t space = all.find(' ');
-        const std::size_t head = all.find("\r\n\r\n");
-        if (space != std::string::npos && head != std::string::npos) {
-            std::from_chars(all.data() + space + 1, all.data() + head, reply.status);
-            reply.body = all.substr(head + 4);
-        }
-        return reply;
+        return plain_request(rest_port(node), method, path, body);
     }
 
     /// The node that says that it leads. While it is promoted it does so and still refuses writes.

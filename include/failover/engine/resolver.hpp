@@ -7,6 +7,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/address.hpp>
+#include <boost/system/errc.hpp>
 #include <boost/system/result.hpp>
 
 #include <netdb.h>
@@ -20,6 +21,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -130,12 +132,17 @@ private:
         const Duration keep = usable ? fresh_for : Duration{std::chrono::seconds{1}};
         const bool fresh = entry.answer != nullptr && now - entry.asked < keep;
         if (!fresh && !entry.asking && !state_->stopped) {
+            state_->queue.push_back(host);
             entry.asking = true;
             entry.asked = now;
-            state_->queue.push_back(host);
-            if (state_->threads < max_threads) {
-                ++state_->threads;
-                std::thread{[state = state_] { work(*state); }}.detach();
+            if (state_->threads < max_threads && !start_thread() && state_->threads == 0) {
+                state_->queue.pop_back();
+                entry.asking = false;
+                if (!usable) {
+                    entry.answer = std::make_shared<const Answer>(
+                        make_error_code(boost::system::errc::resource_unavailable_try_again));
+                    return entry.answer;
+                }
             }
         }
         if (fresh || usable || state_->stopped) {
@@ -147,6 +154,17 @@ private:
             entry.waiting.push_back(wake);
         }
         return nullptr;
+    }
+
+    /// False: the system gives none now. With the lock held.
+    bool start_thread() {
+        try {
+            std::thread{[state = state_] { work(*state); }}.detach();
+        } catch (const std::system_error&) {
+            return false;
+        }
+        ++state_->threads; // it is held up by the lock
+        return true;
     }
 
     std::shared_ptr<const Answer> last_answer(const std::string& host) const {

@@ -21,6 +21,8 @@ enum class XidStatus : std::uint8_t {
 struct InDoubtEvidence {
     /// It is the same cluster; else nothing counts. Default false.
     bool same_system = false;
+    /// It is known to be another cluster, which knows nothing of it. Default false.
+    bool other_system = false;
     /// It is the server of the COMMIT, on the timeline of then: on any other the same number may be
     /// another transaction's. Default false.
     bool same_history = false;
@@ -91,6 +93,9 @@ namespace detail {
 /// of the transaction is asked only when there is none. A row of the transaction beside one of ours
 /// cannot be: undecided.
 [[nodiscard]] constexpr InDoubtDecision decide_in_doubt(const InDoubtEvidence& evidence) noexcept {
+    if (evidence.other_system) {
+        return InDoubtDecision::unknowable;
+    }
     if (!evidence.same_system || (evidence.token_row_found && evidence.claim_inserted)) {
         return InDoubtDecision::undecided;
     }

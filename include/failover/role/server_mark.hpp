@@ -38,4 +38,9 @@ struct ServerMark {
     return one.timeline != 0 && one.timeline == other.timeline;
 }
 
+/// Can the server be told from others at all? Else no number of a transaction can be asked for.
+[[nodiscard]] inline bool recognizable(const ServerMark& mark) noexcept {
+    return mark.timeline != 0 && (mark.system_id != 0 || !mark.life.empty());
+}
+
 } // namespace failover

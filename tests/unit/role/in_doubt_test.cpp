@@ -90,4 +90,13 @@ TEST(InDoubt, another_cluster_proves_nothing) {
     EXPECT_EQ(decide_in_doubt({.claim_inserted = true}), InDoubtDecision::undecided);
 }
 
+TEST(InDoubt, what_is_known_to_be_another_cluster_never_will) {
+    for (const XidStatus xid : all_states) {
+        EXPECT_EQ(decide_in_doubt({.other_system = true, .same_history = true, .xid = xid}),
+                  InDoubtDecision::unknowable);
+    }
+    EXPECT_EQ(decide_in_doubt({.other_system = true, .token_row_found = true}),
+              InDoubtDecision::unknowable);
+}
+
 } // namespace in_doubt_test
