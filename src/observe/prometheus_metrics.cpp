@@ -29,10 +29,6 @@ using CounterSeries = observe::Series<prometheus::Counter>;
 using GaugeSeries = observe::Series<prometheus::Gauge>;
 using HistogramSeries = observe::Series<prometheus::Histogram>;
 
-/// For removing series while there are very many: so long at a time, and so long between two.
-constexpr Duration sweep_portion = std::chrono::milliseconds{4};
-constexpr Duration sweep_rest = std::chrono::milliseconds{36};
-
 /// Ten thousand endpoints that are only checked must be cheap: what counts
 /// calls is made at the first call, except the two counters people always look
 /// for.
@@ -175,9 +171,7 @@ public:
         const std::lock_guard lock{mutex_};
         counts_->flush(*durations_);
     }
-    Duration sweep() noexcept override {
-        return families_->sweep(sweep_portion, sweep_rest) ? sweep_rest : Duration::max();
-    }
+    Duration sweep() noexcept override { return families_->sweep(); }
 
 private:
     /// Forgets meters that are gone, once there may be as many as there were
@@ -244,7 +238,7 @@ public:
             flush(services_);
             flush(caches_);
         }
-        families_->sweep(sweep_portion, Duration::zero());
+        families_->sweep_at_once();
         return prometheus::TextSerializer{}.Serialize(families_->registry().Collect());
     }
 

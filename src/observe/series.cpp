@@ -5,9 +5,20 @@
 #include <failover/base/json.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 
 namespace failover::observe {
+namespace {
+
+/// For removing series while there are very many: so long at a time, with so long between two.
+constexpr Duration sweep_portion = std::chrono::milliseconds{4};
+constexpr Duration longest_rest = std::chrono::milliseconds{36};
+constexpr Duration shortest_rest = std::chrono::milliseconds{4};
+/// The part of all series that may wait before the shortest rest is taken.
+constexpr double most_waiting = 1.0 / 8;
+
+} // namespace
 
 Families::Families(std::shared_ptr<prometheus::Registry> registry)
     : registry_{std::move(registry)},
@@ -156,27 +167,46 @@ void Families::release(Families* families) noexcept {
     }
 }
 
-/// One family after the other, the one with the most first: searching it again is ten times as
-/// quick while it is in the processor's cache.
-bool Families::sweep(Duration budget, Duration rest) {
+Duration Families::sweep() {
     const std::unique_lock lock{mutex_, std::try_to_lock};
     if (!lock) {
-        return true;
+        return longest_rest;
     }
     const TimePoint now = Clock::now();
-    if (now - swept_ < rest) {
-        return !unused_.empty();
+    if (now - swept_ >= sweep_rest(unused_count_, users_.size())) {
+        remove_unused(now + sweep_portion);
     }
-    const TimePoint end = now + budget;
-    while (!unused_.empty() && Clock::now() < end) {
+    return unused_count_ == 0 ? Duration::max() : sweep_rest(unused_count_, users_.size());
+}
+
+void Families::sweep_at_once() {
+    const std::lock_guard lock{mutex_};
+    remove_unused(Clock::now() + sweep_portion);
+}
+
+Duration Families::sweep_rest(std::size_t waiting, std::size_t all) noexcept {
+    const double part = all == 0 ? 0 : static_cast<double>(waiting) / static_cast<double>(all);
+    const auto rest =
+        std::chrono::duration_cast<Duration>(longest_rest * (1 - part / most_waiting));
+    return std::max(rest, shortest_rest);
+}
+
+/// One family after the other, the one with the most first: searching it again is quicker while it
+/// is in the processor's cache.
+void Families::remove_unused(TimePoint until) {
+    const auto go_on = [&] {
+        return wanted_.load(std::memory_order_relaxed) == 0 && Clock::now() < until;
+    };
+    while (!unused_.empty() && go_on()) {
         const auto most = std::max_element(
             unused_.begin(), unused_.end(), [](const auto& one, const auto& other) {
                 return one.second.series.size() < other.second.series.size();
             });
         auto& [family, waiting] = *most;
-        while (!waiting.series.empty() && Clock::now() < end) {
+        while (!waiting.series.empty() && go_on()) {
             void* const series = *waiting.series.begin();
             waiting.series.erase(waiting.series.begin());
+            --unused_count_;
             users_.erase(series);
             waiting.remove(family, series);
         }
@@ -185,7 +215,6 @@ bool Families::sweep(Duration budget, Duration rest) {
         }
     }
     swept_ = Clock::now();
-    return !unused_.empty();
 }
 
 std::string label_value(std::string_view text) {

@@ -11,6 +11,7 @@
 #include <prometheus/labels.h>
 #include <prometheus/registry.h>
 
+#include <atomic>
 #include <cstddef>
 #include <map>
 #include <memory>
@@ -49,12 +50,13 @@ public:
 
     template <class T, class... Args>
     T& add(prometheus::Family<T>& family, const prometheus::Labels& labels, Args&&... args) {
+        const Wanted wanted{wanted_};
         const std::lock_guard lock{mutex_};
         T& series = family.Add(labels, std::forward<Args>(args)...);
         if (++users_[&series] == 1) {
             const auto waiting = unused_.find(&family);
             if (waiting != unused_.end()) {
-                waiting->second.series.erase(&series);
+                unused_count_ -= waiting->second.series.erase(&series);
             }
         }
         return series;
@@ -68,7 +70,7 @@ public:
         }
         if (users_.size() >= many) {
             Unused& waiting = unused_[&family];
-            waiting.series.insert(&series);
+            unused_count_ += waiting.series.insert(&series).second ? 1 : 0;
             waiting.remove = [](void* from, void* what) {
                 static_cast<prometheus::Family<T>*>(from)->Remove(static_cast<T*>(what));
             };
@@ -78,10 +80,15 @@ public:
         family.Remove(&series);
     }
 
-    /// Removes series that wait for it, for about `budget`, unless the last time was
-    /// less than `rest` ago or somebody does so just now: all services of all
-    /// managers on one registry share this. True: some still wait.
-    bool sweep(Duration budget, Duration rest);
+    /// Removes series that wait for it, for a few milliseconds, unless somebody does
+    /// so just now or did a moment ago: all services of all managers on one registry
+    /// share this. When to come again; Duration::max(): none waits.
+    Duration sweep();
+    /// The same, however long ago the last time was.
+    void sweep_at_once();
+    /// Between two sweeps, while `waiting` of `all` series wait: the more, the less. So
+    /// what is left behind stays a small part, however fast endpoints come and go.
+    [[nodiscard]] static Duration sweep_rest(std::size_t waiting, std::size_t all) noexcept;
 
 private:
     using Counters = prometheus::Family<prometheus::Counter>;
@@ -94,12 +101,29 @@ private:
         void (*remove)(void* family, void* series) = nullptr;
     };
 
+    /// While one exists, a sweep ends: a call may wait for its series.
+    class Wanted {
+    public:
+        explicit Wanted(std::atomic<unsigned>& count) noexcept : count_{count} {
+            count_.fetch_add(1, std::memory_order_relaxed);
+        }
+        Wanted(const Wanted&) = delete;
+        Wanted& operator=(const Wanted&) = delete;
+        ~Wanted() { count_.fetch_sub(1, std::memory_order_relaxed); }
+
+    private:
+        std::atomic<unsigned>& count_;
+    };
+
     static void release(Families* families) noexcept;
+    void remove_unused(TimePoint until);
 
     std::shared_ptr<prometheus::Registry> registry_;
+    std::atomic<unsigned> wanted_{0};
     std::mutex mutex_;
     std::unordered_map<void*, std::size_t> users_;
     std::map<void*, Unused> unused_; // by family
+    std::size_t unused_count_ = 0;
     TimePoint swept_{};
 
 public:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "observe/prometheus_metrics.hpp"
+#include "observe/series.hpp"
 
 #include <gtest/gtest.h>
 #include <prometheus/counter.h>
@@ -286,14 +287,17 @@ TEST(PrometheusMetrics, calls_of_the_database_are_counted_by_how_they_ended) {
     EXPECT_EQ(value(text, "database_queries_failed_total" + label), 1);
     EXPECT_EQ(value(text, "database_executions_success_total" + label), 1);
     EXPECT_EQ(value(text, "database_executions_failed_total" + label), 0);
-    EXPECT_EQ(value(text, "failover_database_in_doubt_total"
-                          R"({database="postgresql",result="committed"})"),
+    EXPECT_EQ(value(text,
+                    "failover_database_in_doubt_total"
+                    R"({database="postgresql",result="committed"})"),
               1);
-    EXPECT_EQ(value(text, "failover_database_connections"
-                          R"({database="postgresql",node="primary",state="idle"})"),
+    EXPECT_EQ(value(text,
+                    "failover_database_connections"
+                    R"({database="postgresql",node="primary",state="idle"})"),
               2);
-    EXPECT_EQ(value(text, "failover_database_call_duration_seconds_count"
-                          R"({database="postgresql",verb="query"})"),
+    EXPECT_EQ(value(text,
+                    "failover_database_call_duration_seconds_count"
+                    R"({database="postgresql",verb="query"})"),
               2);
 }
 
@@ -339,6 +343,36 @@ TEST(PrometheusMetrics, very_many_series_are_removed_in_portions_and_may_come_ba
     for (int portion = 0; portion < 1000 && has(metrics->expose(), "\"b-"); ++portion) {
     }
     EXPECT_FALSE(has(metrics->expose(), "\"b-"));
+}
+
+TEST(PrometheusMetrics, the_more_series_wait_for_their_removal_the_sooner_it_goes_on) {
+    using observe::Families;
+    const Duration patient = Families::sweep_rest(0, 50'000);
+    Duration last = patient;
+    for (std::size_t waiting = 1'000; waiting <= 6'000; waiting += 1'000) {
+        const Duration rest = Families::sweep_rest(waiting, 50'000);
+        EXPECT_LT(rest, last);
+        last = rest;
+    }
+    const Duration busy = Families::sweep_rest(50'000, 50'000);
+    EXPECT_GT(busy, Duration::zero()) << "others need the thread, too";
+    EXPECT_LE(busy, patient / 8);
+    EXPECT_EQ(Families::sweep_rest(10'000, 50'000), busy);
+    EXPECT_EQ(Families::sweep_rest(0, 0), patient);
+}
+
+TEST(PrometheusMetrics, a_sweep_says_when_to_come_again) {
+    const auto metrics = make_metrics(nullptr);
+    const auto service = metrics->service("billing");
+    std::vector<std::shared_ptr<EndpointMeter>> endpoints;
+    for (int i = 0; i < 2000; ++i) {
+        endpoints.push_back(service->endpoint("b-" + std::to_string(i), "10.0.0.1:80"));
+    }
+    EXPECT_EQ(service->sweep(), Duration::max());
+    endpoints.resize(1990);
+    const Duration few = service->sweep();
+    endpoints.clear();
+    EXPECT_LT(service->sweep(), few);
 }
 
 TEST(PrometheusMetrics, managers_may_start_while_others_end_on_one_registry) {
