@@ -21,7 +21,7 @@ void Cache::tidy_journal() {
     }
     const std::uint64_t mark = journal_->mark();
     for (const auto& node : nodes_.all()) {
-        if (node->missing()) {
+        if (node->missed().any()) {
             return;
         }
     }

@@ -149,10 +149,10 @@ void Cache::make_nodes(const AttachmentParts& parts) {
             JournalLimits{.max_keys = config_.journal_max_keys},
             [this](Node& node, const NodeTransition& change) { on_change(node, change); },
             Clock::now()));
-        nodes_.all().back()->count_in(meter_);
-        nodes_.all().back()->settle_after(config_.operation_timeout * 2);
+        nodes_.all().back()->missed().count_in(meter_);
+        nodes_.all().back()->missed().settle_after(config_.operation_timeout * 2);
         if (config_.mode == CacheMode::replicated) {
-            nodes_.all().back()->keep_no_journal();
+            nodes_.all().back()->missed().keep_no_journal();
         }
     }
     if (!issues.empty()) {
@@ -189,14 +189,14 @@ void Cache::open_journal(const std::string& path) {
                                         });
     for (const auto& [node, what] : missed) {
         for (const std::string& key : what.first) {
-            node->miss(key);
+            node->missed().add(key);
         }
         if (what.second) {
-            node->miss_everything();
+            node->missed().add_everything();
         }
     }
     for (const auto& node : nodes_.all()) {
-        node->keep_in(journal_.get());
+        node->missed().keep_in(journal_.get());
     }
 }
 

@@ -121,7 +121,7 @@ private:
         const Node* const serving = nodes_.reader(key, hash_key(key), 0, CacheReads::primary);
         for (const auto& node : nodes_.all()) {
             if (node.get() != serving) {
-                node->miss(key);
+                node->missed().add(key);
             }
         }
         meter_->diverged(1);

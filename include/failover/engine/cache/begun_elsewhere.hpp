@@ -23,7 +23,7 @@ public:
         : keep_{std::move(keep)}, nodes_{nodes}, work_{work}, lead_{lead}, targets_{targets} {
         each([&](Node& node) {
             for (const std::string& key : *work_.keys) {
-                node.begin(key, false);
+                node.missed().begin(key, false);
             }
         });
     }
@@ -33,7 +33,7 @@ public:
         if (!sent_) {
             each([&](Node& node) {
                 for (const std::string& key : *work_.keys) {
-                    node.fail(key);
+                    node.missed().fail(key);
                 }
             });
         }

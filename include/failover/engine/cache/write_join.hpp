@@ -152,7 +152,7 @@ protected:
 private:
     static void confirm(Node& node, const std::vector<std::string>& keys, bool lead_replied) {
         for (const std::string& key : keys) {
-            lead_replied ? node.confirm(key) : node.confirm_for_now(key);
+            lead_replied ? node.missed().confirm(key) : node.missed().confirm_for_now(key);
         }
     }
 
@@ -251,7 +251,7 @@ public:
             if (!begun_) {
                 begun_ = true;
                 for (const std::string& key : *keys_) {
-                    node_.begin(key, false);
+                    node_.missed().begin(key, false);
                 }
             }
         }
@@ -261,13 +261,13 @@ public:
     static void settle_journal(Node& node, const std::vector<std::string>& keys, bool good,
                                bool begun, bool everything) {
         if (everything && !good) {
-            node.miss_everything();
+            node.missed().add_everything();
         }
         for (const std::string& key : keys) {
             if (begun) {
-                good ? node.confirm(key) : node.fail(key);
+                good ? node.missed().confirm(key) : node.missed().fail(key);
             } else if (!good) {
-                node.miss(key);
+                node.missed().add(key);
             }
         }
     }

@@ -232,7 +232,7 @@ inline asio::awaitable<Answer> Calls::write_attempt(std::shared_ptr<Work> work, 
             // It may still be executed there, after what comes later: the keeper sees to it that it
             // is not, and then deletes.
             for (const std::string& key : *work->keys) {
-                lead->miss(key);
+                lead->missed().add(key);
             }
         }
         const bool cancelled = answer.fault == FaultKind::cancelled;

@@ -116,7 +116,7 @@ inline std::uint64_t Calls::begin_at_others(const Work& work, const Node& lead, 
         if (takes(*node, lead, work)) {
             begun |= std::uint64_t{1} << node->index();
             for (const std::string& key : *work.keys) {
-                node->begin(key, ordered);
+                node->missed().begin(key, ordered);
             }
         }
     }
@@ -185,7 +185,7 @@ inline void Calls::doubt(const Node& node, std::string_view key, std::uint64_t h
     }
     if (own_.doubted(hash, own, now)) {
         for (const auto& each : parts_.nodes.all()) {
-            each->miss(key); // it could be copied to where it is not doubted
+            each->missed().add(key); // it could be copied to where it is not doubted
         }
     }
     parts_.meter->doubted();

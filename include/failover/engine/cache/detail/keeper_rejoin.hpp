@@ -125,7 +125,7 @@ inline bool Keeper::kill_zombies() {
 /// Deletes what the node missed. True: nothing is left.
 inline bool Keeper::drain() {
     for (;;) {
-        const InvalidationJournal::Batch batch = node_.take_missed(detail::most_keys_at_once);
+        const InvalidationJournal::Batch batch = node_.missed().take(detail::most_keys_at_once);
         if (batch.empty()) {
             return true;
         }
@@ -148,7 +148,7 @@ inline bool Keeper::drain() {
                 return false;
             }
         }
-        node_.made_up(batch);
+        node_.missed().made_up(batch);
         meter_->replayed(batch.keys.size());
     }
 }
@@ -173,7 +173,7 @@ inline bool Keeper::flush(const std::string& why) {
 /// Tells other processes, through the other nodes, that this one still has to delete something
 /// here.
 inline void Keeper::leave_mark(TimePoint now) {
-    const bool owing = node_.with_journal(
+    const bool owing = node_.missed().with_journal(
         [](InvalidationJournal& journal) { return journal.depth() > 0 || journal.overflowed(); });
     const bool due = owing ? now - marked_at_ >= detail::mark_renewal : marked_;
     if (!due || config_.mode == CacheMode::replicated) {

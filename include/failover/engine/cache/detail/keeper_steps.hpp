@@ -40,7 +40,7 @@ inline void Keeper::run() {
 
 /// Faster while the node is not what it should be.
 inline TimePoint Keeper::next(TimePoint now) {
-    const bool calm = node_.state() == CacheNodeState::up && !node_.missing();
+    const bool calm = node_.state() == CacheNodeState::up && !node_.missed().any();
     const Duration pause =
         calm ? config_.health.ping_interval
              : std::min<Duration>(config_.health.ping_interval / 4, std::chrono::milliseconds{100});
@@ -50,7 +50,7 @@ inline TimePoint Keeper::next(TimePoint now) {
 
 inline void Keeper::round() {
     const TimePoint began = Clock::now();
-    node_.settle(began);
+    node_.missed().settle(began);
     const bool answered = (session_ != nullptr || connect()) && ping();
     if (answered && config_.mode != CacheMode::replicated) {
         const bool clean = make_trusted() && kill_zombies() && drain();

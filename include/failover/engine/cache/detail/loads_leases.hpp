@@ -184,7 +184,7 @@ inline asio::awaitable<Result<std::string>> Loads::refresh(const Plan* plan, Nod
         // Their copies would outlive what was replaced here.
         for (const auto& other : calls_.nodes().all()) {
             if (other.get() != node) {
-                other->miss(plan->key);
+                other->missed().add(plan->key);
             }
         }
     }
