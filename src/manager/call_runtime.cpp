@@ -15,12 +15,16 @@ namespace {
 constexpr std::string_view last_resort =
     R"({"status":"fallback","message":"service temporarily unavailable"})";
 
+TimePoint deadline_of(const FailoverOptions& service, const CallOptions& call, TimePoint start) {
+    return time_after(start, call.deadline.value_or(service.timeout));
+}
+
 /// The service's configuration with the call's own options applied.
 CallPlan make_plan(const FailoverOptions& service, const Request& request, const CallOptions& call,
                    TimePoint now) {
     CallPlan plan;
     plan.start = now;
-    plan.deadline = time_after(now, call.deadline.value_or(service.timeout));
+    plan.deadline = deadline_of(service, call, now);
     plan.attempt_timeout = call.attempt_timeout.value_or(service.attempt_timeout);
     plan.max_retries = service.enabled ? call.max_retries.value_or(service.max_retries) : 0;
     plan.idempotent = call.idempotent.value_or(call.idempotency_key.has_value() ||
@@ -56,18 +60,25 @@ asio::awaitable<Result<Response>> CallRuntime::call(Request request, CallOptions
     if (!entry.open()) {
         co_return fail(Errc::not_running, {});
     }
-    const Binding bound = binding();
+    Binding bound = binding();
+    while (bound.upstream && !bound.upstream->discovered()) {
+        const TimePoint until =
+            deadline_of(bound.upstream->options()->config.failover, options, start);
+        const Woken why = co_await bound.upstream->wait_discovered(until, entry.control());
+        if (why == Woken::notified) {
+            break;
+        }
+        Binding now = binding();
+        const bool ended_by_reload = why == Woken::aborted && now.upstream != bound.upstream;
+        if (!ended_by_reload || entry.control().aborted()) {
+            co_return undiscovered(*bound.upstream, why);
+        }
+        bound = std::move(now);
+    }
     if (!bound.upstream) {
         co_return fail(Errc::unknown_service, "a reload removed this service");
     }
     Setup setup = prepare(*bound.upstream, std::move(request), options, start);
-    if (!bound.upstream->discovered()) {
-        const Woken why =
-            co_await bound.upstream->wait_discovered(setup.plan.deadline, entry.control());
-        if (why != Woken::notified) {
-            co_return undiscovered(*bound.upstream, why);
-        }
-    }
     CallLoop<HttpProtocol> loop{bound.upstream,  HttpProtocol{bound.transport, setup.call},
                                 setup.plan,      std::move(setup.budgets),
                                 entry.control(), setup.hash};

@@ -4,7 +4,6 @@
 #include <failover/config/load.hpp>
 #include <failover/engine/background.hpp>
 #include <failover/engine/new_seed.hpp>
-#include <failover/engine/set_coalescer.hpp>
 #include <failover/engine/together.hpp>
 #include <failover/engine/watch_loop.hpp>
 
@@ -40,42 +39,14 @@ std::string provider_name(const ServiceConfig& config) {
     return config.kind == ProviderKind::custom ? config.provider_name : kind_name(config.kind);
 }
 
-/// A sink that feeds `upstream`, for as long as it lives. `coalesced`: of a flood of sets only
-/// some.
 SnapshotSink make_sink(const ServiceConfig& config, const std::string& watched,
-                       const std::weak_ptr<Upstream>& upstream,
-                       const asio::any_io_executor* coalesced) {
-    std::function<void(std::vector<Endpoint>)> push = [upstream](std::vector<Endpoint> endpoints) {
-        if (const auto alive = upstream.lock()) {
-            alive->set_endpoints(std::move(endpoints));
-        }
-    };
-    std::function<void()> settle = [] {};
-    if (coalesced != nullptr) {
-        const auto coalescer = std::make_shared<SetCoalescer>(*coalesced, std::move(push));
-        push = [coalescer](std::vector<Endpoint> endpoints) {
-            coalescer->push(std::move(endpoints));
-        };
-        settle = [coalescer] { coalescer->settle(); };
-    }
-    auto lost = [upstream, settle = std::move(settle)](std::string reason) {
-        settle(); // what it said before it was lost
-        if (const auto here = upstream.lock()) {
-            here->discovery_lost(std::move(reason));
-        }
-    };
-    auto alive = [upstream] {
-        if (const auto here = upstream.lock()) {
-            here->discovery_alive();
-        }
-    };
-    auto current = [upstream] {
-        const auto here = upstream.lock();
-        return here ? here->listed() : std::vector<Endpoint>{};
-    };
-    return SnapshotSink{watched,          std::max(config.health_check.interval, Duration{1s}),
-                        std::move(push),  std::move(lost),
-                        std::move(alive), std::move(current)};
+                       const std::shared_ptr<detail::EndpointFeed>& feed) {
+    return SnapshotSink{watched,
+                        std::max(config.health_check.interval, Duration{1s}),
+                        [feed](std::vector<Endpoint> set) { feed->push(std::move(set)); },
+                        [feed](std::string reason) { feed->lost(std::move(reason)); },
+                        [feed] { feed->alive(); },
+                        [feed] { return feed->current(); }};
 }
 
 } // namespace
@@ -134,18 +105,18 @@ void FailoverManager::Impl::start_watch(Service& service,
         return;
     }
     const asio::any_io_executor executor = strand_;
+    open_feed(service, &executor);
+    SnapshotSink sink = make_sink(service.config, service.config.service_name, service.feed);
     service.watch =
-        detail::spawn(strand_, watch_loop(service.provider,
-                                          make_sink(service.config, service.config.service_name,
-                                                    service.upstream, &executor),
-                                          new_seed()));
+        detail::spawn(strand_, watch_loop(service.provider, std::move(sink), new_seed()));
 }
 
 void FailoverManager::Impl::start_static(Service& service) {
     const std::string& name = service.config.name;
     static_provider_->set(name, service.config.static_list.endpoints);
     if (service.config.static_list.file.empty()) {
-        static_provider_->attach(name, make_sink(service.config, name, service.upstream, nullptr));
+        open_feed(service, nullptr);
+        static_provider_->attach(name, make_sink(service.config, name, service.feed));
     } else {
         start_following(service);
     }
@@ -164,7 +135,8 @@ void FailoverManager::Impl::resume_static(Service& service) {
 }
 
 void FailoverManager::Impl::start_following(Service& service) {
-    SnapshotSink sink = make_sink(service.config, service.config.name, service.upstream, nullptr);
+    open_feed(service, nullptr);
+    SnapshotSink sink = make_sink(service.config, service.config.name, service.feed);
     service.watch = detail::spawn(
         strand_, detail::follow_endpoints(static_provider_, service.config, std::move(sink)));
 }
@@ -173,8 +145,19 @@ void FailoverManager::Impl::stop_watch(Service& service) {
     if (service.provider == static_provider_) {
         static_provider_->detach(service.config.name);
     }
+    if (service.feed) {
+        service.feed->close();
+    }
     detail::cancel(strand_, std::move(service.watch));
     service.watch = nullptr;
+}
+
+/// Instead of the one before.
+void FailoverManager::Impl::open_feed(Service& service, const asio::any_io_executor* coalesced) {
+    if (service.feed) {
+        service.feed->close();
+    }
+    service.feed = std::make_shared<detail::EndpointFeed>(service.upstream, coalesced);
 }
 
 /// `instead_of`: what announced the service before, to be taken back first; null: nothing.

@@ -4,6 +4,7 @@
 #include "../discovery/self_registration.hpp"
 #include "../observe/admin_server.hpp"
 #include "call_runtime.hpp"
+#include "endpoint_feed.hpp"
 #include "manager_access.hpp"
 #include <failover/base/log.hpp>
 #include <failover/base/metrics.hpp>
@@ -65,6 +66,7 @@ private:
         std::shared_ptr<detail::CallRuntime> calls;
         std::shared_ptr<DiscoveryProvider> built_in; // null: a static list, or the user's own
         std::shared_ptr<DiscoveryProvider> provider; // in use; null until it is registered
+        std::shared_ptr<detail::EndpointFeed> feed;  // null until something is watched
         std::shared_ptr<asio::cancellation_signal> watch;
         std::shared_ptr<discovery::SelfRegistration> registration; // null: announces nothing
         std::shared_ptr<asio::cancellation_signal> registering;
@@ -84,6 +86,7 @@ private:
     void resume_static(Service& service);
     void start_following(Service& service);
     void stop_watch(Service& service);
+    void open_feed(Service& service, const asio::any_io_executor* coalesced);
     void start_registration(Service& service,
                             std::shared_ptr<discovery::SelfRegistration> instead_of = {});
     void stop_registering(Service& service);
@@ -104,6 +107,7 @@ private:
     /// Throws ConfigError with everything that would stop a manager from starting.
     static void require_usable(const Config& config);
     [[nodiscard]] static bool same_source(const Service& running, const ServiceConfig& wanted);
+    [[nodiscard]] static bool same_endpoints(const Service& running, const ServiceConfig& wanted);
     [[nodiscard]] static bool same_discovery(const ServiceConfig& now, const ServiceConfig& wanted);
     void resume_discovery(Service& old, Service& service);
     void renew_registrations(std::vector<Service>& before, std::vector<Service>& next);

@@ -35,6 +35,14 @@ bool FailoverManager::Impl::same_source(const Service& running, const ServiceCon
            now.failover.idle_timeout == wanted.failover.idle_timeout;
 }
 
+/// The same endpoints are to be found, and not by a list that is here anyway.
+bool FailoverManager::Impl::same_endpoints(const Service& running, const ServiceConfig& wanted) {
+    const ServiceConfig& now = running.config;
+    return now.kind != ProviderKind::static_list && now.kind == wanted.kind &&
+           now.provider_name == wanted.provider_name && now.service_name == wanted.service_name &&
+           same_discovery(now, wanted);
+}
+
 /// Nothing differs that the provider or the registration was made of. What is polled follows the
 /// interval of the checks.
 bool FailoverManager::Impl::same_discovery(const ServiceConfig& now, const ServiceConfig& wanted) {
@@ -151,10 +159,10 @@ void FailoverManager::Impl::apply_services(std::vector<Service>& before, std::ve
         const auto now = named(next, old.config.name);
         if (now == next.end() || now->upstream != old.upstream) {
             stop_watch(old);
-            old.upstream->retire(); // calls bound to it end in peace; its connections go with it
         }
         if (now == next.end()) {
             old.calls->rebind({});
+            old.upstream->retire(); // calls bound to it end in peace; its connections go with it
         }
         if (now == next.end() || now->config.kind != ProviderKind::static_list) {
             static_provider_->forget(old.config.name);
@@ -168,11 +176,16 @@ void FailoverManager::Impl::apply_services(std::vector<Service>& before, std::ve
             resume_discovery(*old, service);
             continue;
         }
+        service.upstream->start();
         if (old != before.end()) { // handles of the old one go on with the new one
+            if (old->upstream->discovered() && same_endpoints(*old, service.config)) {
+                // Its provider may be away, and then there would be none for as long as it is.
+                service.upstream->set_endpoints(old->upstream->listed());
+            }
             old->calls->rebind({service.upstream, service.transport});
             service.calls = old->calls;
+            old->upstream->retire();
         }
-        service.upstream->start();
         start_watch(service, provider_of(service.config, service.built_in));
     }
     renew_registrations(before, next);

@@ -90,6 +90,8 @@ void FailoverManager::Impl::join_threads() {
 std::vector<FailoverManager::Impl::Service> FailoverManager::Impl::take_announcing() {
     std::vector<Service> announcing;
     std::call_once(withdrawn_, [&] {
+        // What a reload announces that is still under way is taken back too.
+        const std::lock_guard one_at_a_time{change_mutex_};
         const std::lock_guard lock{mutex_};
         std::copy_if(services_.begin(), services_.end(), std::back_inserter(announcing),
                      [](const Service& service) { return service.registration != nullptr; });
@@ -121,30 +123,34 @@ void FailoverManager::Impl::drain_on_executor(Duration limit) {
 
 void FailoverManager::Impl::finish_stop() {
     std::call_once(finished_, [this] {
-        const std::lock_guard one_at_a_time{change_mutex_}; // what a reload starts is stopped too
-        std::vector<Service> services;
         std::map<std::string, std::shared_ptr<Attachment>> attachments;
         {
-            const std::lock_guard lock{mutex_};
-            services = services_;
-            attachments = attachments_;
-            on_alert_ = nullptr;
-            for (const std::shared_ptr<CallControl>& webhook : webhooks_) {
-                webhook->abort();
+            // What a reload starts is stopped too.
+            const std::lock_guard one_at_a_time{change_mutex_};
+            std::vector<Service> services;
+            {
+                const std::lock_guard lock{mutex_};
+                services = services_;
+                attachments = attachments_;
+                on_alert_ = nullptr;
+                for (const std::shared_ptr<CallControl>& webhook : webhooks_) {
+                    webhook->abort();
+                }
             }
-        }
-        for (Service& service : services) {
-            close_service(service);
+            for (Service& service : services) {
+                close_service(service);
+            }
+            stop_config_watch();
         }
         for (const auto& [kind, attachment] : attachments) {
             attachment->stop();
         }
-        stop_config_watch();
         if (admin_) {
             admin_->stop();
         }
-        events_->close();
     });
+    // Waits for handlers, which may be about to change or to stop the manager, too.
+    events_->close();
 }
 
 } // namespace failover

@@ -45,6 +45,9 @@ public:
     void push(Set set) {
         {
             const std::lock_guard lock{mutex_};
+            if (closed_) {
+                return;
+            }
             if (applying_ || scheduled_ || now_() < free_at_) {
                 waiting_ = std::move(set);
                 if (!applying_) {
@@ -69,6 +72,13 @@ public:
             applying_ = true;
         }
         apply(std::move(*set));
+    }
+
+    /// Forgets what waits; nothing is applied any more, except what is just being applied.
+    void close() {
+        const std::lock_guard lock{mutex_};
+        closed_ = true;
+        waiting_.reset();
     }
 
 private:
@@ -112,6 +122,7 @@ private:
     TimePoint free_at_{};
     bool applying_ = false;
     bool scheduled_ = false;
+    bool closed_ = false;
 };
 
 } // namespace failover

@@ -13,6 +13,7 @@ inline void Upstream::start() {
         }
         started_ = true;
     }
+    meter_->set_panic(false); // one before it may have left another word
     asio::co_spawn(strand_, run_ticks(shared_from_this()), [](const std::exception_ptr&) {});
     start_checks();
 }

@@ -247,6 +247,9 @@ inline asio::awaitable<Woken> Upstream::wait_discovered(TimePoint until, CallCon
         if (discovery_.known()) {
             co_return Woken::notified;
         }
+        if (stopped_) {
+            co_return Woken::aborted;
+        }
         waiting_first_.push_back(wake);
     }
     const FirstSnapshotWaiter listed{*this, wake};
