@@ -167,7 +167,7 @@ TEST(Sink, stop_does_not_wait_for_a_handler_that_waits_for_it) {
         try {
             manager.reload(config());
         } catch (const Error& error) {
-            refused = error == Errc::not_running;
+            refused = error.code() == Errc::not_running;
         }
         manager.stop();
     });
