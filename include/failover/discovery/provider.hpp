@@ -16,7 +16,8 @@ namespace failover {
 namespace asio = boost::asio;
 
 /// Where a provider's watch puts what it learns about one service. Cheap to copy; may be called
-/// from any thread, after stop() too (then nothing happens).
+/// from any thread, also after stop() and after a reload or register_provider() ended its watch
+/// (then nothing happens).
 class SnapshotSink {
 public:
     /// `push` receives each complete set; `lost` the reason why the provider cannot answer; `alive`

@@ -95,6 +95,17 @@ TEST_F(Coalescing, a_set_that_arrives_while_one_is_applied_comes_after_it) {
     EXPECT_EQ(applied, (Ports{1, 2}));
 }
 
+TEST_F(Coalescing, once_it_is_closed_nothing_is_applied) {
+    coalescer->push(set(1));
+    coalescer->push(set(2));
+    coalescer->close();
+    io.run();
+    now += 1h;
+    coalescer->push(set(3));
+    coalescer->settle();
+    EXPECT_EQ(applied, Ports{1});
+}
+
 TEST_F(Coalescing, what_waits_is_dropped_with_it) {
     coalescer->push(set(1));
     coalescer->push(set(2));
