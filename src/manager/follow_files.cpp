@@ -4,6 +4,7 @@
 #include "directory_watch.hpp"
 #include <failover/config/load.hpp>
 
+#include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/this_coro.hpp>
 
 #include <chrono>
@@ -50,6 +51,12 @@ asio::awaitable<void> follow_endpoints(std::shared_ptr<StaticProvider> provider,
             sink.lost(error.what());
         }
         co_await watch.changed(unseen_changes);
+        // A wait that was cancelled ends like one that saw a change; another look would bring back
+        // what the successor of this one has replaced.
+        const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
+        if (state.cancelled() != asio::cancellation_type::none) {
+            co_return;
+        }
     }
 }
 
@@ -77,6 +84,10 @@ asio::awaitable<void> follow_config(ConfigFiles files, std::string known,
         }
         known = std::move(now);
         co_await watch.changed(unseen_changes);
+        const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
+        if (state.cancelled() != asio::cancellation_type::none) {
+            co_return;
+        }
     }
 }
 

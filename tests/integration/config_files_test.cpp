@@ -122,6 +122,38 @@ TEST_F(EndpointFile, keeps_its_connections_through_a_reload) {
     EXPECT_EQ(events.count(EventKind::endpoint_removed), 0U);
 }
 
+TEST_F(EndpointFile, that_a_reload_no_longer_names_takes_its_endpoints_along_for_good) {
+    ScriptedServer one;
+    ScriptedServer two;
+    ScriptedServer three;
+    write("endpoints.yaml", "- http://" + two.id() + "\n");
+    FailoverManager manager{config("      endpoints: [\"http://" + one.id() + "\"]\n")};
+    ASSERT_TRUE(wait_until([&] { return ids(manager) == Ids{one.id(), two.id()}; }));
+    manager.reload(parse_config("failover:\n  services:\n    users:\n      endpoints: [\"http://" +
+                                three.id() + "\"]\n      health_check: {type: none}\n"));
+    EXPECT_EQ(ids(manager), Ids{three.id()});
+    EXPECT_FALSE(wait_until([&] { return ids(manager) != Ids{three.id()}; }, 300ms))
+        << "what followed the file came back with it";
+}
+
+TEST_F(EndpointFile, goes_on_beside_what_a_reload_lists) {
+    ScriptedServer one;
+    ScriptedServer two;
+    ScriptedServer three;
+    write("endpoints.yaml", "- http://" + two.id() + "\n");
+    FailoverManager manager{config("      endpoints: [\"http://" + one.id() + "\"]\n")};
+    ASSERT_TRUE(wait_until([&] { return ids(manager) == Ids{one.id(), two.id()}; }));
+    const EventLog events{manager};
+    manager.reload(config("      endpoints: [\"http://" + three.id() + "\"]\n"));
+    // `two` is in both, and stays where it was.
+    EXPECT_TRUE(wait_until([&] {
+        return manager.endpoints("users").size() == 2 &&
+               events.count(EventKind::endpoint_added, three.id()) == 1;
+    }));
+    EXPECT_FALSE(events.wait_for(EventKind::endpoint_added, one.id(), 300ms));
+    EXPECT_EQ(events.count(EventKind::endpoint_removed, two.id()), 0U);
+}
+
 class WatchedConfig : public Files {
 protected:
     WatchedConfig() {
