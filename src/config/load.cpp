@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: MIT
+#include "document.hpp"
+#include "file_text.hpp"
 #include "fragments.hpp"
 #include "parts.hpp"
-#include "second_document.hpp"
 #include <failover/config/load.hpp>
 #include <failover/config/validate.hpp>
 
-#include <yaml-cpp/depthguard.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <charconv>
-#include <cstring>
-#include <fstream>
 #include <tuple>
 
 namespace failover {
 namespace {
 
-constexpr std::size_t largest_file = std::size_t{4} << 20U;
+using config::document_of;
+using config::largest_file;
+using config::line_of;
+using config::refuse;
+using config::text_of;
 
 std::string summary(const std::vector<ConfigIssue>& issues) {
     std::string text;
@@ -25,57 +24,6 @@ std::string summary(const std::vector<ConfigIssue>& issues) {
         text += (text.empty() ? "" : "\n") + to_string(issue);
     }
     return text;
-}
-
-[[noreturn]] void refuse(const std::string& file, int line, std::string message) {
-    throw ConfigError{{ConfigIssue{.file = file, .line = line, .message = std::move(message)}}};
-}
-
-/// Steps from `node` to what the front of `key` names: "name", "name.rest" or "name[2].rest".
-/// Returns how much of `key` was used, 0 when nothing fits.
-std::size_t step(YAML::Node& node, std::string_view key, int& line) {
-    std::size_t best = 0;
-    YAML::Node next;
-    for (const auto& item : node) {
-        const std::string& name = item.first.Scalar();
-        const bool fits =
-            !name.empty() && key.starts_with(name) &&
-            (key.size() == name.size() || key[name.size()] == '.' || key[name.size()] == '[');
-        // A name may itself contain dots: the longest that fits counts.
-        if (fits && name.size() > best) {
-            best = name.size();
-            line = item.first.Mark().line + 1;
-            next.reset(item.second);
-        }
-    }
-    if (best == 0) {
-        return 0;
-    }
-    node.reset(next);
-    std::size_t index = 0;
-    const char* const end = key.data() + key.size();
-    if (best < key.size() && key[best] == '[' && node.IsSequence()) {
-        const auto parsed = std::from_chars(key.data() + best + 1, end, index);
-        if (parsed.ec == std::errc{} && parsed.ptr != end && index < node.size()) {
-            node.reset(node[index]);
-            line = node.Mark().line + 1;
-            best = static_cast<std::size_t>(parsed.ptr - key.data()) + 1;
-        }
-    }
-    return best;
-}
-
-/// The line of the deepest part of `key` that the file has.
-int line_of(YAML::Node node, std::string_view key) {
-    int line = 0;
-    while (!key.empty() && node.IsDefined() && node.IsMap()) {
-        const std::size_t used = step(node, key, line);
-        if (used == 0) {
-            break;
-        }
-        key.remove_prefix(std::min(key.size(), used + 1));
-    }
-    return line;
 }
 
 void read_parts(const YAML::Node& document, config::LoadState& state, Config& config) {
@@ -98,52 +46,6 @@ Config read(const YAML::Node& document, config::LoadState& state) {
         }
     }
     return config;
-}
-
-/// The one document of a file. Throws ConfigError when it is no YAML.
-YAML::Node document_of(const std::string& file, const std::string& text) {
-    try {
-        YAML::Node document = YAML::Load(text);
-        if (const auto second = config::second_document(text)) {
-            refuse(file, second->line + 1, "a second document begins; one is allowed");
-        }
-        return document;
-    } catch (const YAML::DeepRecursion& error) {
-        refuse(file, error.mark.line + 1, "lists and maps nest too deep");
-    } catch (const YAML::Exception& error) {
-        refuse(file, error.mark.line + 1, "not valid YAML: " + error.msg);
-    }
-}
-
-/// The whole of a file. Throws ConfigError when it cannot be read or is too large.
-std::string text_of(const std::filesystem::path& file) {
-    const std::string name = file.string();
-    std::error_code error;
-    const auto status = std::filesystem::status(file, error);
-    if (!std::filesystem::exists(status)) {
-        refuse(name, 0, "there is no such file");
-    }
-    if (std::filesystem::is_directory(status)) {
-        refuse(name, 0, "this is a directory, not a file");
-    }
-    if (std::filesystem::file_size(file, error) > largest_file && !error) {
-        refuse(name, 0, "the file is larger than 4 MiB");
-    }
-    std::ifstream in{file, std::ios::binary};
-    if (!in) {
-        refuse(name, 0, std::string{"cannot be read: "} + std::strerror(errno));
-    }
-    // A pipe has no size beforehand: never read more than the limit.
-    std::string text(largest_file + 1, '\0');
-    in.read(text.data(), static_cast<std::streamsize>(text.size()));
-    if (in.bad()) {
-        refuse(name, 0, std::string{"cannot be read: "} + std::strerror(errno));
-    }
-    text.resize(static_cast<std::size_t>(in.gcount()));
-    if (text.size() > largest_file) {
-        refuse(name, 0, "the file is larger than 4 MiB");
-    }
-    return text;
 }
 
 /// `document` with the fragments of `directory` laid over it in order of their names.
@@ -244,40 +146,6 @@ Config load_config(const std::filesystem::path& file) {
     Config config = parse(name, text_of(file), file);
     config.source = name;
     return config;
-}
-
-std::vector<Endpoint> load_endpoints(const std::filesystem::path& file) {
-    const std::string name = file.string();
-    YAML::Node document = document_of(name, text_of(file));
-    if (document.IsSequence()) {
-        YAML::Node map{YAML::NodeType::Map};
-        map["endpoints"] = document;
-        document.reset(map);
-    }
-    if (!document.IsMap() || !document["endpoints"]) {
-        refuse(name, 0, "allowed a list of URLs or maps, alone or below the key endpoints");
-    }
-    config::LoadState state;
-    state.file = name;
-    std::vector<Endpoint> endpoints;
-    try {
-        config::YamlReader reader{document, "", state};
-        config::read_endpoints(reader, state, endpoints);
-    } catch (const YAML::Exception& error) {
-        refuse(name, error.mark.line + 1, "not valid YAML: " + error.msg);
-    }
-    for (std::size_t i = 0; state.issues.empty() && i < endpoints.size(); ++i) {
-        for (ConfigIssue& issue :
-             endpoint_issues(endpoints[i], "endpoints[" + std::to_string(i) + ']')) {
-            issue.file = name;
-            issue.line = line_of(document, issue.key);
-            state.issues.push_back(std::move(issue));
-        }
-    }
-    if (!state.issues.empty()) {
-        throw ConfigError{std::move(state.issues)};
-    }
-    return endpoints;
 }
 
 Config parse_config(std::string_view yaml) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "follow_files.hpp"
 
+#include "../config/endpoint_file.hpp"
+#include "../config/file_text.hpp"
 #include "directory_watch.hpp"
 #include <failover/config/load.hpp>
 
@@ -10,6 +12,7 @@
 #include <chrono>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -28,26 +31,38 @@ std::filesystem::path directory_of(const std::filesystem::path& file) {
 } // namespace
 
 asio::awaitable<void> follow_endpoints(std::shared_ptr<StaticProvider> provider,
-                                       ServiceConfig config, SnapshotSink sink) {
-    const std::filesystem::path file = config.static_list.file;
+                                       ServiceConfig wanted, SnapshotSink sink) {
+    const std::filesystem::path file = wanted.static_list.file;
     const std::vector<std::filesystem::path> directories(1, directory_of(file));
     DirectoryWatch watch{co_await asio::this_coro::executor, directories};
+    std::optional<std::string> used; // what the file said when it could be used last
+    bool lost = false;
     for (bool attached = false;;) {
         try {
-            std::vector<Endpoint> all = config.static_list.endpoints;
-            for (Endpoint& one : load_endpoints(file)) {
-                all.push_back(std::move(one));
+            std::string text = config::text_of(file);
+            if (text != used) {
+                std::vector<Endpoint> all = wanted.static_list.endpoints;
+                for (Endpoint& one : config::endpoints_in(file.string(), text)) {
+                    all.push_back(std::move(one));
+                }
+                provider->set(wanted.name, std::move(all));
+                used = std::move(text);
+                if (!std::exchange(attached, true)) {
+                    provider->attach(wanted.name, sink);
+                }
+            } else if (lost) {
+                // The file says what it said: the set is told again as it is now. Setting it anew
+                // would bring back what was deregistered.
+                provider->attach(wanted.name, sink);
             }
-            provider->set(config.name, std::move(all));
-            if (!std::exchange(attached, true)) {
-                provider->attach(config.name, sink);
-            }
+            lost = false;
         } catch (const Error& error) {
             // Better than none: what is listed, or what the file said before.
-            if (!attached && provider->size(config.name) > 0) {
+            if (!attached && provider->size(wanted.name) > 0) {
                 attached = true;
-                provider->attach(config.name, sink);
+                provider->attach(wanted.name, sink);
             }
+            lost = true;
             sink.lost(error.what());
         }
         co_await watch.changed(unseen_changes);

@@ -15,10 +15,11 @@ namespace failover::detail {
 
 namespace asio = boost::asio;
 
-/// Keeps the endpoints of `config.static_list.file` beside the listed ones until cancelled. A file
-/// that cannot be used leaves the set as it is, and `sink` is told why.
+/// Keeps the endpoints of `wanted.static_list.file` beside the listed ones until cancelled. A file
+/// that cannot be used leaves the set as it is, and `sink` is told why. One that says what it said
+/// changes nothing: what was deregistered stays out.
 asio::awaitable<void> follow_endpoints(std::shared_ptr<StaticProvider> provider,
-                                       ServiceConfig config, SnapshotSink sink);
+                                       ServiceConfig wanted, SnapshotSink sink);
 
 /// The main file of a configuration and the directory of its fragments.
 struct ConfigFiles {

@@ -154,6 +154,27 @@ TEST_F(EndpointFile, goes_on_beside_what_a_reload_lists) {
     EXPECT_EQ(events.count(EventKind::endpoint_removed, two.id()), 0U);
 }
 
+TEST_F(EndpointFile, that_says_the_same_brings_nothing_back_that_was_deregistered) {
+    ScriptedServer one;
+    ScriptedServer two;
+    const std::string text = "- http://" + one.id() + "\n- http://" + two.id() + "\n";
+    write("endpoints.yaml", text);
+    FailoverManager manager{config()};
+    const EventLog events{manager};
+    ASSERT_TRUE(wait_until([&] { return ids(manager) == Ids{one.id(), two.id()}; }));
+    manager.deregister_endpoint("users", one.id());
+    ASSERT_TRUE(wait_until([&] { return ids(manager) == Ids{two.id()}; }));
+    write("another.yaml", "something else\n");
+    EXPECT_FALSE(wait_until([&] { return ids(manager) != Ids{two.id()}; }, 300ms));
+    std::filesystem::remove(path("endpoints.yaml"));
+    ASSERT_TRUE(events.wait_for(EventKind::discovery_lost));
+    write("endpoints.yaml", text);
+    EXPECT_TRUE(events.wait_for(EventKind::discovery_recovered)) << "the same text, but it is back";
+    EXPECT_EQ(ids(manager), Ids{two.id()});
+    write("endpoints.yaml", text + "# changed\n");
+    EXPECT_TRUE(wait_until([&] { return ids(manager) == Ids{one.id(), two.id()}; }));
+}
+
 class WatchedConfig : public Files {
 protected:
     WatchedConfig() {
