@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <system_error>
 #include <utility>
 
 namespace failover::config {
@@ -18,8 +19,11 @@ std::string text_of(const std::filesystem::path& file) {
     const std::string name = file.string();
     std::error_code error;
     const auto status = std::filesystem::status(file, error);
-    if (!std::filesystem::exists(status)) {
+    if (status.type() == std::filesystem::file_type::not_found) {
         refuse(name, 0, "there is no such file");
+    }
+    if (error) {
+        refuse(name, 0, "cannot be read: " + error.message());
     }
     if (std::filesystem::is_directory(status)) {
         refuse(name, 0, "this is a directory, not a file");

@@ -7,6 +7,7 @@
 #include <failover/config/validate.hpp>
 
 #include <algorithm>
+#include <system_error>
 #include <tuple>
 
 namespace failover {
@@ -46,6 +47,29 @@ Config read(const YAML::Node& document, config::LoadState& state) {
         }
     }
     return config;
+}
+
+bool is_link(const std::filesystem::path& path) {
+    std::error_code error;
+    // With a slash at its end a link is what it leads to.
+    return std::filesystem::is_symlink(path.has_filename() ? path : path.parent_path(), error);
+}
+
+/// False: a directory, a pipe, or gone since it was listed. Throws ConfigError when nobody can
+/// tell.
+bool is_file(const std::filesystem::path& file) {
+    std::error_code error;
+    const std::filesystem::file_status status = std::filesystem::status(file, error);
+    if (status.type() != std::filesystem::file_type::not_found) {
+        if (error) {
+            refuse(file.string(), 0, "cannot be read: " + error.message());
+        }
+        return std::filesystem::is_regular_file(status);
+    }
+    if (is_link(file)) {
+        refuse(file.string(), 0, "this is a link to a file that does not exist");
+    }
+    return false;
 }
 
 /// `document` with the fragments of `directory` laid over it in order of their names.
@@ -126,16 +150,23 @@ std::vector<std::filesystem::path> fragment_files(const std::filesystem::path& d
                                                   const std::filesystem::path& main) {
     std::vector<std::filesystem::path> files;
     std::error_code error;
-    for (std::filesystem::directory_iterator at{directory, error}, end; !error && at != end;
-         at.increment(error)) {
+    std::filesystem::directory_iterator at{directory, error};
+    if (error == std::errc::no_such_file_or_directory && !is_link(directory)) {
+        return files;
+    }
+    for (const std::filesystem::directory_iterator end; !error && at != end; at.increment(error)) {
         const std::filesystem::path& file = at->path();
         const std::string extension = file.extension().string();
         std::error_code ignored;
         const bool hidden = file.filename().string().starts_with('.');
-        if ((extension == ".yaml" || extension == ".yml") && !hidden &&
-            at->is_regular_file(ignored) && !std::filesystem::equivalent(file, main, ignored)) {
+        if ((extension == ".yaml" || extension == ".yml") && !hidden && is_file(file) &&
+            !std::filesystem::equivalent(file, main, ignored)) {
             files.push_back(file);
         }
+    }
+    if (error) {
+        // "None" would take away what its fragments say.
+        refuse(directory.string(), 0, "the fragments in it cannot be listed: " + error.message());
     }
     std::sort(files.begin(), files.end());
     return files;

@@ -76,9 +76,14 @@ asio::awaitable<void> follow_endpoints(std::shared_ptr<StaticProvider> provider,
 }
 
 std::string ConfigFiles::text() const {
-    std::vector<std::filesystem::path> files = fragment_files(fragments, main);
-    files.push_back(main);
+    std::vector<std::filesystem::path> files;
     std::string all;
+    try {
+        files = fragment_files(fragments, main);
+    } catch (const Error& error) {
+        all = error.what(); // something else than what is in force: loading it says so
+    }
+    files.push_back(main);
     for (const std::filesystem::path& file : files) {
         std::ifstream in{file, std::ios::binary};
         all.append(file.string()).append(1, '\0');

@@ -102,6 +102,31 @@ TEST_F(Fragments, no_directory_is_no_fragments) {
     EXPECT_EQ(load().service.name, "main");
 }
 
+TEST_F(Fragments, a_directory_that_cannot_be_listed_is_not_taken_for_none) {
+    std::filesystem::remove(dir_ / "parts");
+    write("parts", "not a directory");
+    EXPECT_NE(refusal().find("parts"), std::string::npos) << refusal();
+    EXPECT_NE(refusal().find("cannot be listed: Not a directory"), std::string::npos) << refusal();
+    for (const char* target : {"nowhere", "parts"}) {
+        std::filesystem::remove(dir_ / "parts");
+        std::filesystem::create_symlink(target, dir_ / "parts");
+        EXPECT_NE(refusal().find("cannot be listed"), std::string::npos) << refusal();
+        EXPECT_THROW(static_cast<void>(fragment_files(dir_ / "parts/", dir_ / "config.yaml")),
+                     ConfigError);
+    }
+}
+
+TEST_F(Fragments, a_link_that_leads_to_no_file_is_refused_by_name) {
+    for (const char* target : {"nowhere", "a.yaml"}) {
+        std::filesystem::create_symlink(target, dir_ / "parts/a.yaml");
+        EXPECT_NE(refusal().find("parts/a.yaml"), std::string::npos) << refusal();
+        std::filesystem::remove(dir_ / "parts/a.yaml");
+    }
+    std::filesystem::create_symlink("nowhere", dir_ / "parts/.#a.yaml"); // as editors lock a file
+    std::filesystem::create_directory(dir_ / "parts/b.yaml");
+    EXPECT_EQ(refusal(), "accepted");
+}
+
 TEST_F(Fragments, a_problem_names_the_file_and_line_that_say_it) {
     write("parts/a.yaml", "failover:\n  services:\n    a:\n      failover:\n        max_retries: many\n");
     write("parts/b.yaml", "\nservice: {nmae: x}\n");
