@@ -100,7 +100,8 @@ void FailoverManager::Impl::reload(Config config) {
     }
     apply_services(before, next, config);
     const bool other_files =
-        !config.source.empty() && config.fragments.path != config_.fragments.path;
+        !config.source.empty() &&
+        (config.source != config_.source || config.fragments.path != config_.fragments.path);
     {
         const std::lock_guard lock{mutex_};
         services_ = std::move(next);

@@ -251,6 +251,18 @@ TEST_F(WatchedConfig, another_directory_of_fragments_is_watched_from_the_reload_
     EXPECT_TRUE(wait_until([&] { return ids(manager) == Ids{two_.id()}; }, 5s));
 }
 
+TEST_F(WatchedConfig, another_main_file_is_watched_from_the_reload_on_and_the_first_one_no_more) {
+    const ScriptedServer three;
+    write("other.yaml", main_file(two_.id())); // the same directory of fragments
+    FailoverManager manager{path("config.yaml")};
+    manager.reload(load_config(path("other.yaml")));
+    EXPECT_EQ(ids(manager), Ids{two_.id()});
+    write("config.yaml", main_file(one_.id()) + "# changed\n");
+    EXPECT_FALSE(wait_until([&] { return ids(manager) != Ids{two_.id()}; }, 300ms));
+    write("other.yaml", main_file(three.id()));
+    EXPECT_TRUE(wait_until([&] { return ids(manager) == Ids{three.id()}; }, 5s));
+}
+
 TEST_F(WatchedConfig, a_bad_fragment_changes_nothing_and_is_named) {
     FailoverManager manager{path("config.yaml")};
     const EventLog events{manager};
