@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "document.hpp"
 #include "file_text.hpp"
+#include "fingerprint.hpp"
 #include "fragments.hpp"
 #include "parts.hpp"
 #include <failover/config/load.hpp>
@@ -74,10 +75,13 @@ bool is_file(const std::filesystem::path& file) {
 
 /// `document` with the fragments of `directory` laid over it in order of their names.
 YAML::Node with_fragments(YAML::Node document, const std::filesystem::path& directory,
-                          const std::filesystem::path& main, config::Origins& origins) {
+                          const std::filesystem::path& main, config::Origins& origins,
+                          config::Fingerprint& fingerprint) {
     for (const std::filesystem::path& file : fragment_files(directory, main)) {
         const std::string name = file.string();
-        const YAML::Node fragment = document_of(name, text_of(file));
+        const std::string text = text_of(file);
+        fingerprint.add(name, text);
+        const YAML::Node fragment = document_of(name, text);
         if (!fragment.IsNull() && !fragment.IsMap()) {
             refuse(name, fragment.Mark().line + 1, "a fragment is a map, as the main file is");
         }
@@ -94,13 +98,15 @@ Config parse(const std::string& file, const std::string& text, const std::filesy
     }
     config::LoadState state;
     config::Origins origins;
+    config::Fingerprint fingerprint;
+    fingerprint.add(file, text);
     Config config;
     try {
         state.file = file;
         config = read(document, state);
         if (!main.empty() && !config.fragments.path.empty()) {
-            document.reset(
-                with_fragments(document, fragments_directory(config, main), main, origins));
+            document.reset(with_fragments(document, fragments_directory(config, main), main,
+                                          origins, fingerprint));
             state = config::LoadState{};
             state.file = file;
             config = read(document, state);
@@ -118,6 +124,7 @@ Config parse(const std::string& file, const std::string& text, const std::filesy
                          });
         throw ConfigError{std::move(state.issues)};
     }
+    config.fingerprint = main.empty() ? 0 : fingerprint.value();
     return config;
 }
 

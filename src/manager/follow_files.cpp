@@ -3,6 +3,7 @@
 
 #include "../config/endpoint_file.hpp"
 #include "../config/file_text.hpp"
+#include "../config/fingerprint.hpp"
 #include "directory_watch.hpp"
 #include <failover/config/load.hpp>
 
@@ -10,8 +11,6 @@
 #include <boost/asio/this_coro.hpp>
 
 #include <chrono>
-#include <fstream>
-#include <iterator>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -75,34 +74,31 @@ asio::awaitable<void> follow_endpoints(std::shared_ptr<StaticProvider> provider,
     }
 }
 
-std::string ConfigFiles::text() const {
-    std::vector<std::filesystem::path> files;
-    std::string all;
+std::uint64_t ConfigFiles::fingerprint() const {
+    config::Fingerprint all;
     try {
-        files = fragment_files(fragments, main);
+        // In the order in which load_config() reads them.
+        all.add(main.string(), config::text_of(main));
+        for (const std::filesystem::path& file : fragment_files(fragments, main)) {
+            all.add(file.string(), config::text_of(file));
+        }
     } catch (const Error& error) {
-        all = error.what(); // something else than what is in force: loading it says so
+        all.add({}, error.what()); // not what is in force: loading them says so
     }
-    files.push_back(main);
-    for (const std::filesystem::path& file : files) {
-        std::ifstream in{file, std::ios::binary};
-        all.append(file.string()).append(1, '\0');
-        all.append(std::istreambuf_iterator<char>{in}, {});
-    }
-    return all;
+    return all.value();
 }
 
-asio::awaitable<void> follow_config(ConfigFiles files, std::string known,
+asio::awaitable<void> follow_config(ConfigFiles files, std::uint64_t known,
                                     std::function<bool()> changed) {
     std::vector<std::filesystem::path> directories(1, directory_of(files.main));
     directories.push_back(files.fragments);
     DirectoryWatch watch{co_await asio::this_coro::executor, std::move(directories)};
     for (;;) { // the first look comes after the watch has begun, or a change between were missed
-        std::string now = files.text();
+        const std::uint64_t now = files.fingerprint();
         if (now != known && !changed()) {
             co_return;
         }
-        known = std::move(now);
+        known = now;
         co_await watch.changed(unseen_changes);
         const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
         if (state.cancelled() != asio::cancellation_type::none) {

@@ -6,10 +6,10 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <string>
 
 namespace failover::detail {
 
@@ -26,13 +26,13 @@ struct ConfigFiles {
     std::filesystem::path main{};
     std::filesystem::path fragments{};
 
-    /// All they say, as one text, to see whether anything has changed.
-    [[nodiscard]] std::string text() const;
+    /// What they say now: Config::fingerprint of what load_config() would make of them.
+    [[nodiscard]] std::uint64_t fingerprint() const;
 };
 
 /// Calls `changed` whenever the files say something else than `known`, until it returns false or
 /// this is cancelled.
-asio::awaitable<void> follow_config(ConfigFiles files, std::string known,
+asio::awaitable<void> follow_config(ConfigFiles files, std::uint64_t known,
                                     std::function<bool()> changed);
 
 } // namespace failover::detail

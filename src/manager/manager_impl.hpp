@@ -89,8 +89,7 @@ private:
     void stop_registering(Service& service);
     asio::awaitable<void> withdraw(std::vector<Service> services);
     static bool reload_file(const std::weak_ptr<Impl>& weak, const std::filesystem::path& main);
-    void start_config_watch(std::string known);
-    [[nodiscard]] std::string config_text() const;
+    void start_config_watch();
     void stop_config_watch();
     void close_service(Service& service);
     void start_admin();

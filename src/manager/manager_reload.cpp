@@ -109,7 +109,7 @@ void FailoverManager::Impl::reload(Config config) {
     }
     if (other_files) {
         stop_config_watch();
-        start_config_watch({});
+        start_config_watch();
     }
     publish(Event{.kind = EventKind::config_reloaded, .reason = std::move(not_applied)});
 }

@@ -205,6 +205,25 @@ TEST_F(WatchedConfig, a_fragment_that_appears_changes_or_goes_is_applied) {
     EXPECT_TRUE(wait_until([&] { return ids(manager) == Ids{one_.id()}; }));
 }
 
+TEST_F(WatchedConfig, what_changed_between_loading_and_the_start_is_applied) {
+    const Config loaded = load_config(path("config.yaml"));
+    write("parts/a.yaml", fragment(two_.id()));
+    FailoverManager manager{loaded};
+    EXPECT_TRUE(wait_until([&] { return ids(manager) == Ids{two_.id()}; }));
+}
+
+TEST_F(WatchedConfig, what_is_in_force_is_not_applied_again) {
+    write("parts/a.yaml", fragment(two_.id()));
+    FailoverManager manager{path("config.yaml")};
+    const EventLog events{manager};
+    EXPECT_FALSE(events.wait_for(EventKind::config_reloaded, {}, 300ms));
+    write("other.yaml", main_file(one_.id()));
+    manager.reload(load_config(path("other.yaml")));
+    ASSERT_TRUE(events.wait_for(EventKind::config_reloaded));
+    write("parts/notes.txt", "makes it look");
+    EXPECT_FALSE(wait_until([&] { return events.count(EventKind::config_reloaded) > 1; }, 300ms));
+}
+
 TEST_F(WatchedConfig, so_is_the_main_file) {
     FailoverManager manager{path("config.yaml")};
     write("config.yaml", main_file(two_.id()));

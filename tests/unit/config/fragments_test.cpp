@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include <failover/config/load.hpp>
 
-#include <support/temp_dir.hpp>
-
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <support/temp_dir.hpp>
 
 namespace failover {
 namespace fragments_test {
@@ -17,13 +17,14 @@ class Fragments : public ::testing::Test {
 protected:
     Fragments() {
         std::filesystem::create_directory(dir_ / "parts");
-        write("config.yaml", "config: {providers: {file: {path: parts}}}\n"
-                             "service: {name: main, version: \"1\"}\n"
-                             "failover:\n"
-                             "  services:\n"
-                             "    a:\n"
-                             "      endpoints: [\"http://h:1\", \"http://h:2\"]\n"
-                             "      failover: {max_retries: 1, timeout: 7s}\n");
+        write("config.yaml",
+              "config: {providers: {file: {path: parts}}}\n"
+              "service: {name: main, version: \"1\"}\n"
+              "failover:\n"
+              "  services:\n"
+              "    a:\n"
+              "      endpoints: [\"http://h:1\", \"http://h:2\"]\n"
+              "      failover: {max_retries: 1, timeout: 7s}\n");
     }
 
     void write(const std::string& name, const std::string& text) const {
@@ -127,11 +128,28 @@ TEST_F(Fragments, a_link_that_leads_to_no_file_is_refused_by_name) {
     EXPECT_EQ(refusal(), "accepted");
 }
 
+TEST_F(Fragments, the_fingerprint_tells_whether_any_file_says_something_else) {
+    const std::uint64_t alone = load().fingerprint;
+    EXPECT_NE(alone, 0U);
+    EXPECT_EQ(load().fingerprint, alone);
+    write("parts/a.yaml", "service: {zone: a}\n");
+    const std::uint64_t with_one = load().fingerprint;
+    EXPECT_NE(with_one, alone);
+    write("parts/a.yaml", "service: {zone: b}\n");
+    EXPECT_NE(load().fingerprint, with_one);
+    std::filesystem::rename(dir_ / "parts/a.yaml", dir_ / "parts/b.yaml");
+    write("parts/b.yaml", "service: {zone: a}\n");
+    EXPECT_NE(load().fingerprint, with_one) << "another name may be another order";
+    EXPECT_EQ(parse_config("service: {name: x}\n").fingerprint, 0U);
+}
+
 TEST_F(Fragments, a_problem_names_the_file_and_line_that_say_it) {
-    write("parts/a.yaml", "failover:\n  services:\n    a:\n      failover:\n        max_retries: many\n");
+    write("parts/a.yaml",
+          "failover:\n  services:\n    a:\n      failover:\n        max_retries: many\n");
     write("parts/b.yaml", "\nservice: {nmae: x}\n");
     const std::string text = refusal();
-    EXPECT_NE(text.find("parts/a.yaml:5:failover.services.a.failover.max_retries"), std::string::npos)
+    EXPECT_NE(text.find("parts/a.yaml:5:failover.services.a.failover.max_retries"),
+              std::string::npos)
         << text;
     EXPECT_NE(text.find("parts/b.yaml:2:service.nmae"), std::string::npos) << text;
 }

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+#include "follow_files.hpp"
+#include "manager_impl.hpp"
+#include <failover/config/load.hpp>
+#include <failover/engine/background.hpp>
+
+#include <utility>
+
+// The files of the configuration, followed while the manager runs.
+
+namespace failover {
+
+/// What cannot be used changes nothing and is reported. False: the manager is gone.
+bool FailoverManager::Impl::reload_file(const std::weak_ptr<Impl>& weak,
+                                        const std::filesystem::path& main) {
+    const std::shared_ptr<Impl> self = weak.lock();
+    if (!self) {
+        return false;
+    }
+    Config config;
+    try {
+        config = load_config(main);
+    } catch (const Error& error) {
+        self->publish(Event{.kind = EventKind::config_rejected, .reason = error.what()});
+        return true;
+    }
+    try {
+        self->reload(std::move(config));
+    } catch (const Error&) { // reported there
+        return true;
+    }
+    return true;
+}
+
+/// From what config_ was read of: what has changed since is applied at the first look.
+void FailoverManager::Impl::start_config_watch() {
+    if (config_.source.empty() || config_.fragments.path.empty()) {
+        return;
+    }
+    const std::filesystem::path main = config_.source;
+    config_watch_ = detail::spawn(
+        strand_,
+        detail::follow_config({.main = main, .fragments = fragments_directory(config_, main)},
+                              config_.fingerprint,
+                              [weak = weak_from_this(), main] { return reload_file(weak, main); }));
+}
+
+void FailoverManager::Impl::stop_config_watch() {
+    detail::cancel(strand_, std::move(config_watch_));
+}
+
+} // namespace failover
