@@ -88,17 +88,24 @@ std::uint64_t ConfigFiles::fingerprint() const {
     return all.value();
 }
 
-asio::awaitable<void> follow_config(ConfigFiles files, std::uint64_t known,
-                                    std::function<bool()> changed) {
+asio::awaitable<void> follow_config(ConfigFiles files, std::uint64_t in_force, ApplyFiles apply) {
     std::vector<std::filesystem::path> directories(1, directory_of(files.main));
     directories.push_back(files.fragments);
     DirectoryWatch watch{co_await asio::this_coro::executor, std::move(directories)};
+    std::string refused;
     for (;;) { // the first look comes after the watch has begun, or a change between were missed
-        const std::uint64_t now = files.fingerprint();
-        if (now != known && !changed()) {
-            co_return;
+        if (files.fingerprint() == in_force) {
+            refused.clear();
+        } else {
+            std::optional<AppliedFiles> done = apply(refused);
+            if (!done) {
+                co_return;
+            }
+            if (done->refused.empty()) {
+                in_force = done->fingerprint;
+            }
+            refused = std::move(done->refused);
         }
-        known = now;
         co_await watch.changed(unseen_changes);
         const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
         if (state.cancelled() != asio::cancellation_type::none) {

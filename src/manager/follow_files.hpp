@@ -10,6 +10,8 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 
 namespace failover::detail {
 
@@ -30,9 +32,21 @@ struct ConfigFiles {
     [[nodiscard]] std::uint64_t fingerprint() const;
 };
 
-/// Calls `changed` whenever the files say something else than `known`, until it returns false or
-/// this is cancelled.
-asio::awaitable<void> follow_config(ConfigFiles files, std::uint64_t known,
-                                    std::function<bool()> changed);
+/// What came of applying files that changed.
+struct AppliedFiles {
+    /// What was read, when it is in force now.
+    std::uint64_t fingerprint = 0;
+    /// Why it is not; empty: it is.
+    std::string refused{};
+};
+
+/// Applies files; gets why they were refused the last time, which need not be reported again. None:
+/// there is nobody left to apply them to.
+using ApplyFiles = std::function<std::optional<AppliedFiles>(const std::string& told)>;
+
+/// Calls `apply` at each look at which the files say something else than `in_force`, until it
+/// returns none or this is cancelled. What is refused is tried again at each look: what is wrong
+/// may lie in none of these files.
+asio::awaitable<void> follow_config(ConfigFiles files, std::uint64_t in_force, ApplyFiles apply);
 
 } // namespace failover::detail

@@ -1,35 +1,38 @@
 // SPDX-License-Identifier: MIT
-#include "follow_files.hpp"
 #include "manager_impl.hpp"
 #include <failover/config/load.hpp>
 #include <failover/engine/background.hpp>
 
+#include <cstdint>
+#include <optional>
+#include <string>
 #include <utility>
 
 // The files of the configuration, followed while the manager runs.
 
 namespace failover {
 
-/// What cannot be used changes nothing and is reported. False: the manager is gone.
-bool FailoverManager::Impl::reload_file(const std::weak_ptr<Impl>& weak,
-                                        const std::filesystem::path& main) {
+/// What cannot be used changes nothing and is reported, unless `told`. None: the manager is gone.
+std::optional<detail::AppliedFiles> FailoverManager::Impl::reload_file(
+    const std::weak_ptr<Impl>& weak, const std::filesystem::path& main, const std::string& told) {
     const std::shared_ptr<Impl> self = weak.lock();
     if (!self) {
-        return false;
+        return std::nullopt;
     }
     Config config;
     try {
         config = load_config(main);
     } catch (const Error& error) {
-        self->publish(Event{.kind = EventKind::config_rejected, .reason = error.what()});
-        return true;
+        self->reject(error.what(), told);
+        return detail::AppliedFiles{.refused = error.what()};
     }
+    const std::uint64_t fingerprint = config.fingerprint;
     try {
-        self->reload(std::move(config));
-    } catch (const Error&) { // reported there
-        return true;
+        self->reload(std::move(config), told);
+    } catch (const Error& error) { // reported there
+        return detail::AppliedFiles{.refused = error.what()};
     }
-    return true;
+    return detail::AppliedFiles{.fingerprint = fingerprint};
 }
 
 /// From what config_ was read of: what has changed since is applied at the first look.
@@ -39,10 +42,11 @@ void FailoverManager::Impl::start_config_watch() {
     }
     const std::filesystem::path main = config_.source;
     config_watch_ = detail::spawn(
-        strand_,
-        detail::follow_config({.main = main, .fragments = fragments_directory(config_, main)},
-                              config_.fingerprint,
-                              [weak = weak_from_this(), main] { return reload_file(weak, main); }));
+        strand_, detail::follow_config(
+                     {.main = main, .fragments = fragments_directory(config_, main)},
+                     config_.fingerprint, [weak = weak_from_this(), main](const std::string& told) {
+                         return reload_file(weak, main, told);
+                     }));
 }
 
 void FailoverManager::Impl::stop_config_watch() {

@@ -4,6 +4,7 @@
 #include "../discovery/self_registration.hpp"
 #include "../observe/admin_server.hpp"
 #include "call_runtime.hpp"
+#include "follow_files.hpp"
 #include "manager_access.hpp"
 #include <failover/base/log.hpp>
 #include <failover/base/metrics.hpp>
@@ -53,7 +54,8 @@ public:
 
     Subscription on_event(std::function<void(const Event&)> handler);
     std::shared_ptr<Attachment> attach(const std::string& kind, const detail::MakeAttachment& make);
-    void reload(Config config);
+    /// `told`: the reason for a refusal that is known already, and not reported again.
+    void reload(Config config, const std::string& told = {});
     [[nodiscard]] std::string status_json() const;
 
 private:
@@ -88,7 +90,9 @@ private:
                             std::shared_ptr<discovery::SelfRegistration> instead_of = {});
     void stop_registering(Service& service);
     asio::awaitable<void> withdraw(std::vector<Service> services);
-    static bool reload_file(const std::weak_ptr<Impl>& weak, const std::filesystem::path& main);
+    static std::optional<detail::AppliedFiles> reload_file(const std::weak_ptr<Impl>& weak,
+                                                           const std::filesystem::path& main,
+                                                           const std::string& told);
     void start_config_watch();
     void stop_config_watch();
     void close_service(Service& service);
@@ -111,6 +115,7 @@ private:
     std::vector<Service> plan_services(const std::vector<Service>& before, const Config& config);
     void apply_services(std::vector<Service>& before, std::vector<Service>& next,
                         const Config& config);
+    void reject(const std::string& reason, const std::string& told);
     void publish(Event event);
 
     /// Replaced by reload(): its alerts and services are read under the mutex. What is read at the

@@ -73,7 +73,7 @@ std::string FailoverManager::Impl::keep_fixed(Config& config) const {
     return changed;
 }
 
-void FailoverManager::Impl::reload(Config config) {
+void FailoverManager::Impl::reload(Config config, const std::string& told) {
     const std::lock_guard one_at_a_time{change_mutex_};
     std::vector<Service> before;
     {
@@ -88,7 +88,7 @@ void FailoverManager::Impl::reload(Config config) {
         require_usable(config);
         next = plan_services(before, config);
     } catch (const Error& error) {
-        publish(Event{.kind = EventKind::config_rejected, .reason = error.what()});
+        reject(error.what(), told);
         throw;
     }
     std::string not_applied = keep_fixed(config);
@@ -238,6 +238,12 @@ void FailoverManager::Impl::renew_registrations(std::vector<Service>& before,
         };
         asio::co_spawn(strand_, work(shared_from_this(), std::move(gone)),
                        [](const std::exception_ptr&) {});
+    }
+}
+
+void FailoverManager::Impl::reject(const std::string& reason, const std::string& told) {
+    if (reason != told) {
+        publish(Event{.kind = EventKind::config_rejected, .reason = reason});
     }
 }
 

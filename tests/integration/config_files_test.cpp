@@ -3,6 +3,7 @@
 #include "support/events.hpp"
 #include "support/scripted_server.hpp"
 #include "support/temp_dir.hpp"
+#include "support/tls_ca.hpp"
 #include <failover/failover.hpp>
 
 #include <gtest/gtest.h>
@@ -297,6 +298,35 @@ TEST_F(WatchedConfig, a_bad_fragment_changes_nothing_and_is_named) {
     EXPECT_EQ(one_.connections(), 1U);
     write("parts/bad.yaml", fragment(two_.id()));
     EXPECT_TRUE(wait_until([&] { return ids(manager) == Ids{two_.id()}; }));
+}
+
+TEST_F(WatchedConfig, what_was_refused_for_a_file_it_names_is_applied_once_that_is_there) {
+    FailoverManager manager{path("config.yaml")};
+    const EventLog events{manager};
+    write("parts/a.yaml", "failover: {services: {users: {endpoints: [\"http://" + two_.id() +
+                              "\"], tls: {ca_file: \"" + path("ca.pem") + "\"}}}}\n");
+    ASSERT_TRUE(events.wait_for(EventKind::config_rejected));
+    write("parts/notes.txt", "makes it look");
+    EXPECT_FALSE(wait_until([&] { return events.count(EventKind::config_rejected) > 1; }, 300ms))
+        << "the reason is the same";
+    EXPECT_EQ(ids(manager), Ids{one_.id()});
+    const TlsCa ca{dir_.path(), "ca"};
+    EXPECT_TRUE(wait_until([&] { return ids(manager) == Ids{two_.id()}; }, 5s));
+}
+
+TEST_F(WatchedConfig, a_fault_that_went_and_came_back_is_reported_twice) {
+    FailoverManager manager{path("config.yaml")};
+    const EventLog events{manager};
+    const auto rejected = [&] { return events.count(EventKind::config_rejected); };
+    write("parts/bad.yaml", "nonsense: 1\n");
+    ASSERT_TRUE(wait_until([&] { return rejected() == 1; }));
+    write("parts/bad.yaml", "nonsense: [\n");
+    ASSERT_TRUE(wait_until([&] { return rejected() == 2; })) << "the reason is another one";
+    std::filesystem::remove(path("parts/bad.yaml"));
+    EXPECT_FALSE(wait_until([&] { return rejected() > 2; }, 300ms));
+    EXPECT_EQ(events.count(EventKind::config_reloaded), 0U) << "it is in force all the time";
+    write("parts/bad.yaml", "nonsense: [\n");
+    EXPECT_TRUE(wait_until([&] { return rejected() == 3; }));
 }
 
 TEST_F(WatchedConfig, one_that_cannot_be_used_at_the_start_refuses_the_start) {
