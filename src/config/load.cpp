@@ -8,6 +8,7 @@
 #include <failover/config/validate.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <system_error>
 #include <tuple>
 
@@ -75,7 +76,7 @@ bool is_file(const std::filesystem::path& file) {
 
 /// `document` with the fragments of `directory` laid over it in order of their names.
 YAML::Node with_fragments(YAML::Node document, const std::filesystem::path& directory,
-                          const std::filesystem::path& main, config::Origins& origins,
+                          const std::filesystem::path& main, config::Merging& merging,
                           config::Fingerprint& fingerprint) {
     for (const std::filesystem::path& file : fragment_files(directory, main)) {
         const std::string name = file.string();
@@ -85,7 +86,7 @@ YAML::Node with_fragments(YAML::Node document, const std::filesystem::path& dire
         if (!fragment.IsNull() && !fragment.IsMap()) {
             refuse(name, fragment.Mark().line + 1, "a fragment is a map, as the main file is");
         }
-        document.reset(config::merged(document, fragment, "", name, origins));
+        document.reset(config::merged(document, fragment, "", name, merging));
     }
     return document;
 }
@@ -97,7 +98,7 @@ Config parse(const std::string& file, const std::string& text, const std::filesy
         refuse(file, 0, "the file is empty");
     }
     config::LoadState state;
-    config::Origins origins;
+    config::Merging merging{.main = file};
     config::Fingerprint fingerprint;
     fingerprint.add(file, text);
     Config config;
@@ -106,7 +107,7 @@ Config parse(const std::string& file, const std::string& text, const std::filesy
         config = read(document, state);
         if (!main.empty() && !config.fragments.path.empty()) {
             document.reset(with_fragments(document, fragments_directory(config, main), main,
-                                          origins, fingerprint));
+                                          merging, fingerprint));
             state = config::LoadState{};
             state.file = file;
             config = read(document, state);
@@ -114,10 +115,11 @@ Config parse(const std::string& file, const std::string& text, const std::filesy
     } catch (const YAML::Exception& error) {
         refuse(file, error.mark.line + 1, "not valid YAML: " + error.msg);
     }
+    for (ConfigIssue& issue : state.issues) {
+        issue.file = config::origin_of(merging, issue.key);
+    }
+    std::move(merging.issues.begin(), merging.issues.end(), std::back_inserter(state.issues));
     if (!state.issues.empty()) {
-        for (ConfigIssue& issue : state.issues) {
-            issue.file = config::origin_of(origins, issue.key, file);
-        }
         std::stable_sort(state.issues.begin(), state.issues.end(),
                          [](const ConfigIssue& a, const ConfigIssue& b) {
                              return std::tie(a.file, a.line) < std::tie(b.file, b.line);

@@ -161,6 +161,59 @@ TEST_F(Fragments, what_only_both_together_say_wrong_names_the_fragment_that_did_
         << text;
 }
 
+TEST_F(Fragments, a_key_that_stands_twice_is_refused_also_where_another_file_has_it) {
+    write("config.yaml",
+          "config: {providers: {file: {path: parts}}}\n"
+          "failover:\n"
+          "  services:\n"
+          "    a: {endpoints: [\"http://h:1\"]}\n"
+          "  services:\n"
+          "    b: {endpoints: [\"http://h:1\"]}\n"
+          "service: {name: x}\n"
+          "service: {zone: y}\n");
+    write("parts/a.yaml",
+          "failover:\n"
+          "  services:\n"
+          "    a: {endpoints: [\"http://h:2\"]}\n"
+          "    a: {endpoints: [\"http://h:3\"]}\n"
+          "service:\n");
+    write("parts/b.yaml", "failover: {services: {a: {endpoints: [\"http://h:4\"]}}}\n");
+    EXPECT_EQ(refusal(),
+              "config.yaml:5:failover.services: this key stands here twice\n"
+              "config.yaml:8:service: this key stands here twice\n"
+              "parts/a.yaml:4:failover.services.a: this key stands here twice\n");
+}
+
+TEST_F(Fragments, a_problem_of_a_section_that_several_files_have_is_where_the_first_has_it) {
+    write("config.yaml",
+          "config: {providers: {file: {path: parts}}}\n"
+          "nonsense: {x: 1}\n");
+    write("parts/a.yaml", "\n\n\nnonsense: {y: 1}\nrubbish: {x: 1}\n");
+    write("parts/b.yaml", "nonsense: {z: 1}\nrubbish: {y: 1}\n");
+    const std::string text = refusal();
+    EXPECT_NE(text.find("config.yaml:2:nonsense"), std::string::npos) << text;
+    EXPECT_NE(text.find("parts/a.yaml:5:rubbish"), std::string::npos) << text;
+}
+
+TEST_F(Fragments, of_a_section_that_was_replaced_nobody_is_blamed_any_more) {
+    write("config.yaml",
+          "config: {providers: {file: {path: parts}}}\n"
+          "alerts: {unhealthy_for: 1s}\n");
+    write("parts/a.yaml", "alerts: {webhook: nonsense}\n");
+    write("parts/b.yaml", "alerts: plain\n");
+    write("parts/c.yaml", "\nalerts: {webhook: nonsense}\n");
+    EXPECT_NE(refusal().find("parts/c.yaml:2:alerts.webhook"), std::string::npos) << refusal();
+}
+
+TEST_F(Fragments, a_service_that_several_files_have_keeps_its_place) {
+    write("parts/a.yaml", "failover: {services: {b: {endpoints: [\"http://h:9\"]}}}\n");
+    write("parts/b.yaml", "failover: {services: {a: {failover: {max_retries: 2}}}}\n");
+    const Config config = load();
+    ASSERT_EQ(config.services.size(), 2U);
+    EXPECT_EQ(config.services.at(0).name, "a") << "the one that is meant where none is named";
+    EXPECT_EQ(config.services.at(0).failover.max_retries, 2U);
+}
+
 TEST_F(Fragments, one_that_is_no_yaml_or_no_map_is_refused) {
     write("parts/a.yaml", "a: [\n");
     EXPECT_NE(refusal().find("parts/a.yaml:"), std::string::npos) << refusal();
