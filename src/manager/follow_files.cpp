@@ -94,17 +94,18 @@ asio::awaitable<void> follow_config(ConfigFiles files, std::uint64_t in_force, A
     DirectoryWatch watch{co_await asio::this_coro::executor, std::move(directories)};
     std::string refused;
     for (;;) { // the first look comes after the watch has begun, or a change between were missed
-        if (files.fingerprint() == in_force) {
+        const std::uint64_t now = files.fingerprint();
+        if (now == in_force) {
             refused.clear();
         } else {
-            std::optional<AppliedFiles> done = apply(refused);
-            if (!done) {
+            std::optional<std::string> why = apply(refused);
+            if (!why) {
                 co_return;
             }
-            if (done->refused.empty()) {
-                in_force = done->fingerprint;
+            refused = std::move(*why);
+            if (refused.empty()) {
+                in_force = now; // or what was read a moment later: the next look tells
             }
-            refused = std::move(done->refused);
         }
         co_await watch.changed(unseen_changes);
         const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;

@@ -32,17 +32,9 @@ struct ConfigFiles {
     [[nodiscard]] std::uint64_t fingerprint() const;
 };
 
-/// What came of applying files that changed.
-struct AppliedFiles {
-    /// What was read, when it is in force now.
-    std::uint64_t fingerprint = 0;
-    /// Why it is not; empty: it is.
-    std::string refused{};
-};
-
-/// Applies files; gets why they were refused the last time, which need not be reported again. None:
-/// there is nobody left to apply them to.
-using ApplyFiles = std::function<std::optional<AppliedFiles>(const std::string& told)>;
+/// Applies files; gets why they were refused the last time, which need not be reported again.
+/// Returns why they are now, empty when they are in force; none: there is nobody left.
+using ApplyFiles = std::function<std::optional<std::string>(const std::string& told)>;
 
 /// Calls `apply` at each look at which the files say something else than `in_force`, until it
 /// returns none or this is cancelled. What is refused is tried again at each look: what is wrong

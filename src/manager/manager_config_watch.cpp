@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
+#include "follow_files.hpp"
 #include "manager_impl.hpp"
 #include <failover/config/load.hpp>
 #include <failover/engine/background.hpp>
 
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -12,9 +12,11 @@
 
 namespace failover {
 
-/// What cannot be used changes nothing and is reported, unless `told`. None: the manager is gone.
-std::optional<detail::AppliedFiles> FailoverManager::Impl::reload_file(
-    const std::weak_ptr<Impl>& weak, const std::filesystem::path& main, const std::string& told) {
+/// What cannot be used changes nothing and is reported, unless `told`. Returns why it cannot; none:
+/// the manager is gone.
+std::optional<std::string> FailoverManager::Impl::reload_file(const std::weak_ptr<Impl>& weak,
+                                                              const std::filesystem::path& main,
+                                                              const std::string& told) {
     const std::shared_ptr<Impl> self = weak.lock();
     if (!self) {
         return std::nullopt;
@@ -24,15 +26,14 @@ std::optional<detail::AppliedFiles> FailoverManager::Impl::reload_file(
         config = load_config(main);
     } catch (const Error& error) {
         self->reject(error.what(), told);
-        return detail::AppliedFiles{.refused = error.what()};
+        return error.what();
     }
-    const std::uint64_t fingerprint = config.fingerprint;
     try {
         self->reload(std::move(config), told);
     } catch (const Error& error) { // reported there
-        return detail::AppliedFiles{.refused = error.what()};
+        return error.what();
     }
-    return detail::AppliedFiles{.fingerprint = fingerprint};
+    return std::string{};
 }
 
 /// From what config_ was read of: what has changed since is applied at the first look.

@@ -4,7 +4,6 @@
 #include "../discovery/self_registration.hpp"
 #include "../observe/admin_server.hpp"
 #include "call_runtime.hpp"
-#include "follow_files.hpp"
 #include "manager_access.hpp"
 #include <failover/base/log.hpp>
 #include <failover/base/metrics.hpp>
@@ -90,9 +89,9 @@ private:
                             std::shared_ptr<discovery::SelfRegistration> instead_of = {});
     void stop_registering(Service& service);
     asio::awaitable<void> withdraw(std::vector<Service> services);
-    static std::optional<detail::AppliedFiles> reload_file(const std::weak_ptr<Impl>& weak,
-                                                           const std::filesystem::path& main,
-                                                           const std::string& told);
+    static std::optional<std::string> reload_file(const std::weak_ptr<Impl>& weak,
+                                                  const std::filesystem::path& main,
+                                                  const std::string& told);
     void start_config_watch();
     void stop_config_watch();
     void close_service(Service& service);
