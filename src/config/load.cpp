@@ -108,9 +108,16 @@ Config parse(const std::string& file, const std::string& text, const std::filesy
         if (!main.empty() && !config.fragments.path.empty()) {
             document.reset(with_fragments(document, fragments_directory(config, main), main,
                                           merging, fingerprint));
+            const std::string directory = config.fragments.path;
             state = config::LoadState{};
             state.file = file;
             config = read(document, state);
+            if (config.fragments.path != directory) {
+                const char* const key = "config.providers.file.path";
+                state.issues.push_back({.line = line_of(document, key),
+                                        .key = key,
+                                        .message = "only the main file says where fragments are"});
+            }
         }
     } catch (const YAML::Exception& error) {
         refuse(file, error.mark.line + 1, "not valid YAML: " + error.msg);

@@ -214,6 +214,13 @@ TEST_F(Fragments, a_service_that_several_files_have_keeps_its_place) {
     EXPECT_EQ(config.services.at(0).failover.max_retries, 2U);
 }
 
+TEST_F(Fragments, one_that_names_another_directory_of_fragments_is_refused) {
+    write("parts/a.yaml", "config: {providers: {file: {path: others}}}\n");
+    EXPECT_EQ(refusal(),
+              "parts/a.yaml:1:config.providers.file.path: only the main file says where "
+              "fragments are\n");
+}
+
 TEST_F(Fragments, one_that_is_no_yaml_or_no_map_is_refused) {
     write("parts/a.yaml", "a: [\n");
     EXPECT_NE(refusal().find("parts/a.yaml:"), std::string::npos) << refusal();
