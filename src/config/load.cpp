@@ -91,6 +91,13 @@ YAML::Node with_fragments(YAML::Node document, const std::filesystem::path& dire
     return document;
 }
 
+/// Notes which file names each of the variables.
+void name_files(std::vector<UnsetVariable>& unset, const config::Merging& merging) {
+    for (UnsetVariable& variable : unset) {
+        variable.file = config::origin_of(merging, variable.key);
+    }
+}
+
 /// `main`: the file, when it is one and fragments may be laid over it; else empty.
 Config parse(const std::string& file, const std::string& text, const std::filesystem::path& main) {
     YAML::Node document = document_of(file, text);
@@ -133,6 +140,11 @@ Config parse(const std::string& file, const std::string& text, const std::filesy
                          });
         throw ConfigError{std::move(state.issues)};
     }
+    for (ServiceConfig& service : config.services) {
+        name_files(service.unset, merging);
+    }
+    name_files(config.database.unset, merging);
+    name_files(config.cache.unset, merging);
     config.fingerprint = main.empty() ? 0 : fingerprint.value();
     return config;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <failover/config/load.hpp>
+#include <failover/config/validate.hpp>
 
 #include <gtest/gtest.h>
 
@@ -8,6 +9,7 @@
 #include <fstream>
 #include <string>
 #include <support/temp_dir.hpp>
+#include <vector>
 
 namespace failover {
 namespace fragments_test {
@@ -219,6 +221,23 @@ TEST_F(Fragments, one_that_names_another_directory_of_fragments_is_refused) {
     EXPECT_EQ(refusal(),
               "parts/a.yaml:1:config.providers.file.path: only the main file says where "
               "fragments are\n");
+}
+
+TEST_F(Fragments, a_variable_that_is_not_set_is_reported_where_it_is_named) {
+    write("parts/a.yaml",
+          "failover:\n"
+          "  services:\n"
+          "    a: {service_name: \"${FAILOVER_TEST_UNSET}\"}\n"
+          "cache: {providers: {redis: {primary: "
+          "{url: \"redis://${FAILOVER_TEST_UNSET}\"}}}}\n");
+    const Config config = load();
+    const std::string file = (dir_ / "parts/a.yaml").string();
+    const std::vector<ConfigIssue> issues = unset_issues(config);
+    ASSERT_EQ(issues.size(), 1U);
+    EXPECT_EQ(issues.front().file, file);
+    EXPECT_EQ(issues.front().line, 3);
+    ASSERT_EQ(config.cache.unset.size(), 1U);
+    EXPECT_EQ(unset_issue(config.source, config.cache.unset.front()).file, file);
 }
 
 TEST_F(Fragments, one_that_is_no_yaml_or_no_map_is_refused) {
