@@ -27,10 +27,8 @@ std::filesystem::path directory_of(const std::filesystem::path& file) {
     return file.has_parent_path() ? file.parent_path() : std::filesystem::path{"."};
 }
 
-} // namespace
-
-asio::awaitable<void> follow_endpoints(std::shared_ptr<StaticProvider> provider,
-                                       ServiceConfig wanted, SnapshotSink sink) {
+asio::awaitable<void> follow_as(std::uint64_t source, std::shared_ptr<StaticProvider> provider,
+                                ServiceConfig wanted, SnapshotSink sink) {
     const std::filesystem::path file = wanted.static_list.file;
     const std::vector<std::filesystem::path> directories(1, directory_of(file));
     DirectoryWatch watch{co_await asio::this_coro::executor, directories};
@@ -44,22 +42,22 @@ asio::awaitable<void> follow_endpoints(std::shared_ptr<StaticProvider> provider,
                 for (Endpoint& one : config::endpoints_in(file.string(), text)) {
                     all.push_back(std::move(one));
                 }
-                provider->set(wanted.name, std::move(all));
+                provider->set_from(source, wanted.name, std::move(all));
                 used = std::move(text);
                 if (!std::exchange(attached, true)) {
-                    provider->attach(wanted.name, sink);
+                    provider->attach_from(source, wanted.name, sink);
                 }
             } else if (lost) {
                 // The file says what it said: the set is told again as it is now. Setting it anew
                 // would bring back what was deregistered.
-                provider->attach(wanted.name, sink);
+                provider->attach_from(source, wanted.name, sink);
             }
             lost = false;
         } catch (const Error& error) {
             // Better than none: what is listed, or what the file said before.
             if (!attached && provider->size(wanted.name) > 0) {
                 attached = true;
-                provider->attach(wanted.name, sink);
+                provider->attach_from(source, wanted.name, sink);
             }
             lost = true;
             sink.lost(error.what());
@@ -72,6 +70,16 @@ asio::awaitable<void> follow_endpoints(std::shared_ptr<StaticProvider> provider,
             co_return;
         }
     }
+}
+
+} // namespace
+
+/// The source begins with this call and not when the coroutine does: one that is cancelled at once
+/// may still run for a turn, and must not come after its successor.
+asio::awaitable<void> follow_endpoints(std::shared_ptr<StaticProvider> provider,
+                                       ServiceConfig wanted, SnapshotSink sink) {
+    const std::uint64_t source = provider->new_source(wanted.name);
+    return follow_as(source, std::move(provider), std::move(wanted), std::move(sink));
 }
 
 std::uint64_t ConfigFiles::fingerprint() const {
