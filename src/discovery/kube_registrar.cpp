@@ -221,7 +221,13 @@ asio::awaitable<KubeRegistrar::Existing> KubeRegistrar::existing(std::string pat
 
 void KubeRegistrar::fail(const ControlReply& reply, const std::string& what) const {
     const KubeFailure failure = failure_of(reply, service_, "get, create, update and delete");
-    throw kube_error(service_, what + ": " + failure.reason);
+    const Error error = kube_error(service_, what + ": " + failure.reason);
+    if (!reply.complete()) {
+        throw error;
+    }
+    Failure told = error.failure();
+    told.last_response = std::make_shared<const Response>(reply.response); // its Retry-After
+    throw Error{std::move(told)};
 }
 
 } // namespace failover::discovery

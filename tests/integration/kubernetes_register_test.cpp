@@ -178,6 +178,71 @@ TEST_F(KubernetesRegister, a_registration_that_somebody_deletes_is_made_again) {
     EXPECT_TRUE(server_.slice(name).empty());
 }
 
+TEST_F(KubernetesRegister, what_is_on_its_way_when_the_manager_stops_is_taken_back) {
+    server_.put_service("db", nlohmann::json::object());
+    server_.delay_creations(300ms);
+    FailoverManager manager{parse_config(config("enabled: true, address: 10.0.0.7"))};
+    ASSERT_TRUE(wait_until([&] { return changes().size() == 1; }));
+    const std::string name = nlohmann::json::parse(changes().front().body)["metadata"]["name"];
+    manager.stop();
+    ASSERT_TRUE(wait_until([&] { return server_.created() == 1; }));
+    EXPECT_EQ(changes().size(), 2U);
+    EXPECT_EQ(changes().back().method, "DELETE");
+    EXPECT_TRUE(server_.slice(name).empty());
+}
+
+TEST_F(KubernetesRegister, what_is_on_its_way_when_a_reload_ends_it_is_taken_back) {
+    server_.put_service("db", nlohmann::json::object());
+    server_.delay_creations(300ms);
+    FailoverManager manager{parse_config(config("enabled: true, id: a, address: 10.0.0.7"))};
+    ASSERT_TRUE(wait_until([&] { return changes().size() == 1; }));
+    const std::string name = nlohmann::json::parse(changes().front().body)["metadata"]["name"];
+    manager.reload(parse_config(config("enabled: false")));
+    ASSERT_TRUE(wait_until([&] { return changes().size() == 2; }));
+    EXPECT_EQ(server_.created(), 1U) << "it waits for what is on its way";
+    EXPECT_EQ(changes().back().method, "DELETE");
+    EXPECT_TRUE(wait_until([&] { return server_.slice(name).empty(); }));
+}
+
+TEST_F(KubernetesRegister, the_older_of_two_registrations_of_one_id_never_arrives_last) {
+    server_.put_service("db", nlohmann::json::object());
+    server_.delay_creations(300ms);
+    FailoverManager manager{parse_config(config("enabled: true, id: a, address: 10.0.0.7"))};
+    ASSERT_TRUE(wait_until([&] { return changes().size() == 1; }));
+    manager.reload(parse_config(config("enabled: true, id: a, address: 10.0.0.8")));
+    ASSERT_TRUE(wait_until([&] { return changes().size() == 3; })); // POST, POST, PUT
+    EXPECT_TRUE(wait_until([&] {
+        const std::vector<Endpoint> all = manager.endpoints("kubernetes");
+        return all.size() == 1 && all.front().address == "10.0.0.8";
+    }));
+}
+
+TEST_F(KubernetesRegister, a_farewell_that_fails_is_repeated) {
+    server_.put_service("db", nlohmann::json::object());
+    FailoverManager manager{parse_config(config("enabled: true, address: 10.0.0.7"))};
+    const EventLog log{manager};
+    ASSERT_TRUE(wait_until([&] { return manager.endpoints("kubernetes").size() == 1; }));
+    const std::string name = nlohmann::json::parse(changes().front().body)["metadata"]["name"];
+    server_.fail_deletions(3);
+    manager.stop();
+    EXPECT_EQ(changes().size(), 5U);
+    EXPECT_TRUE(server_.slice(name).empty());
+    EXPECT_EQ(warnings_of(log).find("deregistration failed"), std::string::npos);
+}
+
+TEST_F(KubernetesRegister, a_farewell_that_fails_all_the_time_is_told_and_ends) {
+    server_.put_service("db", nlohmann::json::object());
+    FailoverManager manager{parse_config(config("enabled: true, address: 10.0.0.7"))};
+    const EventLog log{manager};
+    ASSERT_TRUE(wait_until([&] { return manager.endpoints("kubernetes").size() == 1; }));
+    server_.fail_deletions(1000);
+    manager.reload(parse_config(config("enabled: false")));
+    EXPECT_TRUE(wait_until(
+        [&] { return warnings_of(log).find("deregistration failed") != std::string::npos; }));
+    EXPECT_NE(warnings_of(log).find("503"), std::string::npos) << warnings_of(log);
+    EXPECT_GE(changes().size(), 4U);
+}
+
 TEST_F(KubernetesRegister, a_registration_that_fails_is_told_once_and_tried_again) {
     server_.put_service("db", nlohmann::json::object());
     server_.refuse_changes(true);

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -92,6 +93,12 @@ public:
     }
     /// Whether POST, PUT and DELETE are answered 403. Default: they are not.
     void refuse_changes(bool refuse) { refuse_changes_ = refuse; }
+    /// A POST takes so long, and counts even when the client has hung up by then. Default: zero.
+    void delay_creations(std::chrono::milliseconds time) { creation_takes_ = time; }
+    /// Slices that a POST has made.
+    [[nodiscard]] unsigned created() const noexcept { return created_; }
+    /// So many of the next DELETEs are answered 503.
+    void fail_deletions(int times) { failing_deletions_ = times; }
     /// The next watch breaks off after so many bytes of its body.
     void cut_next_watch(std::size_t bytes) { cut_at_ = bytes; }
     /// Open watches end in order.
@@ -173,6 +180,10 @@ private:
         }
         if (refuse_changes_ && request.method != "GET") {
             answer(exchange, 403, status_text(403, "Forbidden", "who asks may not change slices"));
+            return;
+        }
+        if (request.method == "DELETE" && failing_deletions_.fetch_sub(1) > 0) {
+            answer(exchange, 503, status_text(503, "ServiceUnavailable", "not now"));
             return;
         }
         const std::string path = request.target.substr(0, request.target.find('?'));
@@ -296,6 +307,7 @@ private:
     }
 
     void create(Exchange& exchange, const SeenRequest& request) {
+        std::this_thread::sleep_for(creation_takes_.load()); // whatever the client does
         const std::lock_guard lock{mutex_};
         Json slice = Json::parse(request.body);
         const std::string name = slice["metadata"]["name"];
@@ -304,6 +316,7 @@ private:
             return;
         }
         store("ADDED", std::move(slice));
+        ++created_;
         answer(exchange, 201, slices_[name].dump());
     }
 
@@ -337,6 +350,9 @@ private:
     long compacted_ = 0;
     std::optional<std::string> token_;
     std::atomic<bool> refuse_changes_{false};
+    std::atomic<std::chrono::milliseconds> creation_takes_{};
+    std::atomic<unsigned> created_{0};
+    std::atomic<int> failing_deletions_{0};
     std::atomic<std::size_t> page_size_{never};
     std::atomic<std::size_t> cut_at_{never};
     std::atomic<int> ended_{0};
