@@ -76,13 +76,16 @@ std::string registered_slice(const KubeService& service, const Endpoint& endpoin
     if (!version.empty()) {
         metadata["resourceVersion"] = version;
     }
-    const Json port{{"name", port_name}, {"protocol", "TCP"}, {"port", endpoint.port}};
+    Json port{{"name", port_name}, {"protocol", "TCP"}, {"port", endpoint.port}};
+    if (endpoint.scheme == "https") {
+        port["appProtocol"] = "https"; // the port's name need not say it
+    }
     const Json slice{{"apiVersion", "discovery.k8s.io/v1"},
                      {"kind", "EndpointSlice"},
                      {"metadata", std::move(metadata)},
                      {"addressType", type},
                      {"endpoints", Json::array({std::move(entry)})},
-                     {"ports", Json::array({port})}};
+                     {"ports", Json::array({std::move(port)})}};
     return slice.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

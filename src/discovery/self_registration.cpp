@@ -55,6 +55,10 @@ Endpoint own_endpoint(const SelfConfig& self, const ServiceConfig& config) {
     endpoint.port = registration.port != 0 ? registration.port : self.port;
     endpoint.zone = self.zone;
     endpoint.metadata = registration.metadata;
+    const auto scheme = registration.metadata.find("scheme"); // as with Consul
+    if (scheme != registration.metadata.end() && scheme->second == "https") {
+        endpoint.scheme = "https";
+    }
     endpoint.id = registration.id;
     if (endpoint.address.empty()) {
         throw ConfigError{{ConfigIssue{

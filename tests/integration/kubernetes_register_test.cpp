@@ -274,6 +274,14 @@ TEST_F(KubernetesRegister, a_service_with_a_selector_is_left_to_its_pods) {
     EXPECT_TRUE(changes().empty());
 }
 
+TEST_F(KubernetesRegister, a_process_that_speaks_tls_is_listed_so) {
+    server_.put_service("db", nlohmann::json::object());
+    FailoverManager manager{
+        parse_config(config("enabled: true, address: 10.0.0.7, metadata: {scheme: https}"))};
+    ASSERT_TRUE(wait_until([&] { return manager.endpoints("kubernetes").size() == 1; }));
+    EXPECT_EQ(manager.endpoints("kubernetes").front().scheme, "https");
+}
+
 TEST_F(KubernetesRegister, an_address_is_needed) {
     EXPECT_THROW(FailoverManager{parse_config(config("enabled: true"))}, ConfigError);
 }
