@@ -142,7 +142,8 @@ asio::awaitable<void> KubernetesProvider::until_deleted(std::string service, std
         auto heard = [](const std::vector<Endpoint>&) {};
         auto unheard = [](const std::string&) {};
         SnapshotSink nobody{std::move(service), Duration{}, heard, unheard};
-        asio::awaitable<void> looking = watch(std::move(nobody));
+        // What is wrong with a service that nobody calls is no news.
+        asio::awaitable<void> looking = follow(std::move(nobody), nullptr);
         auto either = std::move(deletion) || std::move(looking);
         const std::variant<bool, std::monostate> outcome = co_await std::move(either);
         deleted = outcome.index() == 0 && std::get<0>(outcome);
@@ -161,6 +162,11 @@ asio::awaitable<void> KubernetesProvider::health_check() {
 }
 
 asio::awaitable<void> KubernetesProvider::watch(SnapshotSink sink) {
+    return follow(std::move(sink), warn_);
+}
+
+asio::awaitable<void> KubernetesProvider::follow(SnapshotSink sink,
+                                                 std::function<void(std::string)> warn) {
     const asio::any_io_executor executor = co_await asio::this_coro::executor;
     const auto strand = asio::make_strand(executor);
     KubeSession::Options options{.service = named(sink.service()),
@@ -168,8 +174,8 @@ asio::awaitable<void> KubernetesProvider::watch(SnapshotSink sink) {
                                  .timing = timing_,
                                  .seed = new_seed(),
                                  .registered = registered_};
-    const auto session =
-        std::make_shared<KubeSession>(strand, std::move(options), access_, std::move(sink), warn_);
+    const auto session = std::make_shared<KubeSession>(strand, std::move(options), access_,
+                                                       std::move(sink), std::move(warn));
     asio::awaitable<void> work = session->run();
     co_await asio::co_spawn(strand, std::move(work), asio::use_awaitable);
 }

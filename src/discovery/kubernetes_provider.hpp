@@ -51,6 +51,7 @@ public:
 
 private:
     [[nodiscard]] KubeService named(std::string service) const;
+    asio::awaitable<void> follow(SnapshotSink sink, std::function<void(std::string)> warn);
 
     std::string namespace_; // configured; empty: that of the credentials
     SliceSelection selection_;

@@ -33,8 +33,9 @@ protected:
                ", port: 8080, zone: zone-a}\n"
                "logging: {providers: {console: {level: \"off\"}}}\n"
                "failover: {providers: {kubernetes: {enabled: true, service_name: db, "
-               "health_check: {type: none}, config_path: \"" +
-               (dir_ / "kubeconfig").string() + "\", register: {" + registration + "}}}}\n";
+               "health_check: {type: none}, " +
+               more_ + "config_path: \"" + (dir_ / "kubeconfig").string() + "\", register: {" +
+               registration + "}}}}\n";
     }
     [[nodiscard]] std::vector<SeenRequest> changes() {
         std::vector<SeenRequest> all;
@@ -55,6 +56,7 @@ protected:
 
     TempDir dir_;
     KubeServer server_;
+    std::string more_;        // keys of the provider, each with its comma
     std::string name_ = "db"; // of this process; that of the service it calls is db
 };
 
@@ -95,6 +97,23 @@ TEST_F(KubernetesRegister, a_process_is_an_endpoint_of_its_own_service_not_of_th
     server_.remove(slice["metadata"]["name"]);
     EXPECT_TRUE(wait_until([&] { return changes().size() == 2; }));
     EXPECT_EQ(manager.endpoints("kubernetes").size(), 1U);
+}
+
+TEST_F(KubernetesRegister, its_port_has_the_name_that_its_own_service_gives_it) {
+    name_ = "cart";
+    more_ = "port_name: redis, "; // of the service it calls
+    server_.put("others", {"10.0.0.1"});
+    server_.put_service("cart", {{"ports",
+                                  {{{"name", "admin"}, {"port", 9090}},
+                                   {{"name", "web"}, {"port", 80}, {"targetPort", 8080}}}}});
+    FailoverManager manager{parse_config(config("enabled: true, address: 10.0.0.7"))};
+    const EventLog log{manager};
+    ASSERT_TRUE(wait_until([&] { return changes().size() == 1; }));
+    const auto slice = nlohmann::json::parse(changes().front().body);
+    EXPECT_EQ(slice["ports"][0]["name"], "web");
+    ASSERT_TRUE(wait_until([&] { return server_.open_watches() == 2; }));
+    EXPECT_EQ(manager.endpoints("kubernetes").size(), 1U);
+    EXPECT_EQ(warnings_of(log), "") << "nobody calls a port of its own service";
 }
 
 TEST_F(KubernetesRegister, a_reload_that_concerns_it_never_takes_a_process_out) {
