@@ -161,14 +161,14 @@ asio::awaitable<std::string> KubeRegistrar::own_port_name(std::uint16_t port,
                              percent_encoded(service_.kubernetes_namespace) + "/services/" +
                              percent_encoded(service_.name);
     const ControlReply reply = co_await ask("GET", path, {});
-    if (!reply.complete() || reply.status() == 401) {
-        fail(reply, "the endpoint could not be registered");
-    }
-    if (reply.status() == 404) {
+    if (reply.complete() && reply.status() == 404) {
         throw kube_error(service_, "there is no such service to register an endpoint of");
     }
-    if (reply.status() != 200) {
+    if (reply.complete() && reply.status() == 403) {
         co_return otherwise;
+    }
+    if (!reply.complete() || reply.status() != 200) { // in trouble: nothing is known of it
+        fail(reply, "the endpoint could not be registered, since its service could not be read");
     }
     bool selects = false;
     bool is_alias = false;

@@ -293,6 +293,27 @@ TEST_F(KubernetesRegister, a_service_with_a_selector_is_left_to_its_pods) {
     EXPECT_TRUE(changes().empty());
 }
 
+TEST_F(KubernetesRegister, nothing_is_written_before_the_service_could_be_read) {
+    server_.put_service("db", {{"selector", {{"app", "db"}}}});
+    server_.fail_services(1);
+    FailoverManager manager{parse_config(config("enabled: false"))};
+    const EventLog log{manager};
+    manager.reload(parse_config(config("enabled: true, address: 10.0.0.7")));
+    EXPECT_TRUE(wait_until([&] {
+        return warnings_of(log).find("has a selector") != std::string::npos;
+    })) << warnings_of(log);
+    EXPECT_NE(warnings_of(log).find("503"), std::string::npos) << warnings_of(log);
+    EXPECT_TRUE(changes().empty());
+}
+
+TEST_F(KubernetesRegister, who_may_not_read_services_is_trusted_to_know_them) {
+    more_ = "port_name: redis, ";
+    server_.refuse_services(true);
+    FailoverManager manager{parse_config(config("enabled: true, address: 10.0.0.7"))};
+    ASSERT_TRUE(wait_until([&] { return manager.endpoints("kubernetes").size() == 1; }));
+    EXPECT_EQ(nlohmann::json::parse(changes().front().body)["ports"][0]["name"], "redis");
+}
+
 TEST_F(KubernetesRegister, a_process_that_speaks_tls_is_listed_so) {
     server_.put_service("db", nlohmann::json::object());
     FailoverManager manager{

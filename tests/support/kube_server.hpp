@@ -103,6 +103,10 @@ public:
     void cut_next_watch(std::size_t bytes) { cut_at_ = bytes; }
     /// Open watches end in order.
     void end_watches() { ++ended_; }
+    /// Whether to read a service is answered 403. Default: it is not.
+    void refuse_services(bool refuse) { refuse_services_ = refuse; }
+    /// So many of the next reads of a service are answered 503.
+    void fail_services(int times) { failing_services_ = times; }
     /// What services look like: name to spec. Default: there is none.
     void put_service(const std::string& name, nlohmann::json spec) {
         const std::lock_guard lock{mutex_};
@@ -296,6 +300,14 @@ private:
     }
 
     void serve_service(Exchange& exchange, const std::string& name) {
+        if (refuse_services_) {
+            answer(exchange, 403, status_text(403, "Forbidden", "who asks may not read services"));
+            return;
+        }
+        if (failing_services_.fetch_sub(1) > 0) {
+            answer(exchange, 503, status_text(503, "ServiceUnavailable", "not now"));
+            return;
+        }
         const std::lock_guard lock{mutex_};
         const auto at = services_.find(name);
         if (at == services_.end()) {
@@ -353,6 +365,8 @@ private:
     std::atomic<std::chrono::milliseconds> creation_takes_{};
     std::atomic<unsigned> created_{0};
     std::atomic<int> failing_deletions_{0};
+    std::atomic<bool> refuse_services_{false};
+    std::atomic<int> failing_services_{0};
     std::atomic<std::size_t> page_size_{never};
     std::atomic<std::size_t> cut_at_{never};
     std::atomic<int> ended_{0};
