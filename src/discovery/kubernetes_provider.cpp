@@ -115,12 +115,14 @@ asio::awaitable<std::vector<Endpoint>> KubernetesProvider::get_endpoints(std::st
 asio::awaitable<void> KubernetesProvider::register_endpoint(std::string service,
                                                             Endpoint endpoint) {
     KubeService wanted = named(std::move(service));
-    registered_->expect(wanted.name, slice_name(wanted.name, endpoint));
+    const std::string name = slice_name(wanted.name, endpoint);
+    registered_->expect(wanted.name, name);
     KubeRegistrar registrar{access_, std::move(wanted)};
     const std::string& port = selection_.port;
     const bool is_number = port.find_first_not_of("0123456789") == std::string::npos;
     std::string port_name = is_number ? std::string{} : port;
     co_await registrar.add(std::move(endpoint), std::move(port_name));
+    registered_->written(name);
 }
 
 asio::awaitable<void> KubernetesProvider::deregister_endpoint(std::string service, std::string id) {
