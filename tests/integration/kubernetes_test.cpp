@@ -427,6 +427,26 @@ TEST_F(Kubernetes, over_tls_a_token_does_as_well) {
     EXPECT_TRUE(watch.becomes("10.0.0.1:6379,10.0.0.2:6379")) << watch.lost().joined();
 }
 
+TEST_F(Kubernetes, a_ca_that_is_an_intermediate_is_trusted_without_its_root) {
+    const TlsCa root{dir_.path(), "root"};
+    const TlsCa middle{root, "middle"};
+    const CertificateFiles ours = middle.issue({.name = "server"});
+    KubeServer server{ServerTls{ours.cert, ours.key, {}}};
+    server.put("a", {"10.0.0.1"});
+    const std::string user = "token: secret";
+    {
+        const ProviderWatch watch{
+            provider(server, "https", ", certificate-authority: middle.pem", user), "db"};
+        EXPECT_TRUE(watch.becomes("10.0.0.1:6379")) << watch.lost().joined();
+    }
+    const TlsCa beside{root, "beside"};
+    const ProviderWatch watch{
+        provider(server, "https", ", certificate-authority: beside.pem", user), "db"};
+    EXPECT_TRUE(wait_until([&] { return watch.lost().has("certificate verify failed"); }))
+        << watch.lost().joined();
+    EXPECT_EQ(watch.pushes(), 0U);
+}
+
 TEST_F(Kubernetes, a_certificate_for_another_name_is_refused) {
     const TlsCa ca{dir_.path(), "ca"};
     const CertificateFiles files = ca.issue({.name = "server", .alt_names = "DNS:elsewhere.test"});
