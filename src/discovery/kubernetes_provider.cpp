@@ -67,13 +67,7 @@ KubernetesProvider::KubernetesProvider(const ServiceConfig& config,
       timing_{surroundings.timing},
       warn_{std::move(warn)},
       access_{std::make_shared<KubeAccess>(loader(config.kubernetes, surroundings.service_account),
-                                           std::move(resolver))} {
-    for (const std::string& warning : access_->current()->warnings) {
-        if (warn_) {
-            warn_("kubernetes: " + warning);
-        }
-    }
-}
+                                           std::move(resolver), warn_)} {}
 
 KubeService KubernetesProvider::named(std::string service) const {
     return {.kubernetes_namespace =

@@ -9,7 +9,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace failover::discovery {
 namespace {
@@ -285,6 +288,20 @@ TEST(KubeAccess, takes_what_was_rotated_and_keeps_the_last_good) {
     rotate(test::read_file(second.cert_file()));
     EXPECT_TRUE(access.refresh());
     EXPECT_EQ(access.current()->ca_pem, test::read_file(second.cert_file()));
+}
+
+TEST(KubeAccess, warns_of_what_is_new_when_credentials_are_loaded_again) {
+    std::vector<std::string> told;
+    std::string text = kubeconfig("server: 'http://10.0.0.1'", "token: abc");
+    KubeAccess access{[&] { return parsed(text); }, std::make_shared<Resolver>(),
+                      [&](std::string warning) { told.push_back(std::move(warning)); }};
+    EXPECT_THAT(told, ElementsAre(HasSubstr("unencrypted")));
+    EXPECT_FALSE(access.refresh());
+    EXPECT_EQ(told.size(), 1U);
+    text = kubeconfig(std::string{plain} + ", insecure-skip-tls-verify: true", "token: abc");
+    EXPECT_TRUE(access.refresh());
+    EXPECT_FALSE(access.refresh());
+    EXPECT_THAT(told, ElementsAre(HasSubstr("unencrypted"), HasSubstr("not verified")));
 }
 
 } // namespace
