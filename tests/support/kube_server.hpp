@@ -84,7 +84,7 @@ public:
         compacted_ = version_;
         history_.clear();
     }
-    /// Lists come in pages of this many slices. Default: all at once.
+    /// Lists that have a limit come in pages of this many slices. Default: all at once.
     void set_page_size(std::size_t size) { page_size_ = size; }
     /// Any other token is answered 401. Default: every one is accepted.
     void accept_token(const std::string& token) {
@@ -213,6 +213,7 @@ private:
         const std::lock_guard lock{mutex_};
         const std::string service = selected(target);
         const std::string from = parameter(target, "continue");
+        const std::size_t most = parameter(target, "limit").empty() ? never : page_size_.load();
         Json items = Json::array();
         Json metadata{{"resourceVersion", std::to_string(version_)}};
         for (auto at = from.empty() ? slices_.begin() : slices_.lower_bound(from);
@@ -220,7 +221,7 @@ private:
             if (at->second["metadata"]["labels"]["kubernetes.io/service-name"] != service) {
                 continue;
             }
-            if (items.size() >= page_size_) {
+            if (items.size() >= most) {
                 metadata["continue"] = at->first;
                 break;
             }

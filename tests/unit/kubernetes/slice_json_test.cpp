@@ -146,6 +146,12 @@ TEST(KubeRequests, escape_what_they_name) {
     EXPECT_EQ(list_request(service, {.next = "a+b="}, "").path, list.path + "&continue=a%2Bb%3D");
     EXPECT_EQ(list_request(service, {.resource_version = "0"}, "").path,
               list.path + "&resourceVersion=0");
+    EXPECT_EQ(list_request(service, {.resource_version = "7"}, "").path,
+              "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices"
+              "?labelSelector=kubernetes.io%2Fservice-name%3Ddb&resourceVersion=7"
+              "&resourceVersionMatch=NotOlderThan");
+    EXPECT_EQ(list_request(service, {.resource_version = "7", .next = "a"}, "").path,
+              list.path + "&continue=a");
     EXPECT_THAT(
         watch_request(service, {.resource_version = "7", .timeout = std::chrono::seconds{300}}, "")
             .path,
