@@ -6,10 +6,15 @@
 #include <failover/engine/new_seed.hpp>
 #include <failover/engine/set_coalescer.hpp>
 #include <failover/engine/together.hpp>
+#include <failover/engine/wake.hpp>
 #include <failover/engine/watch_loop.hpp>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/this_coro.hpp>
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <utility>
 
 // Where endpoints come from: providers, files, and what this process announces of itself.

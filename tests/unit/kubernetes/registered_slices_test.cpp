@@ -9,8 +9,7 @@
 #include <exception>
 #include <string>
 
-namespace failover::discovery {
-namespace {
+namespace failover::discovery::registered_slices_test {
 
 /// Is "mine" known to be deleted by now?
 bool lost(RegisteredSlices& slices) {
@@ -78,5 +77,4 @@ TEST(RegisteredSlices, what_is_written_again_waits_for_that) {
     EXPECT_FALSE(lost(slices));
 }
 
-} // namespace
-} // namespace failover::discovery
+} // namespace failover::discovery::registered_slices_test

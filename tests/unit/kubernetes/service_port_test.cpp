@@ -5,8 +5,7 @@
 
 #include <string>
 
-namespace failover::discovery {
-namespace {
+namespace failover::discovery::service_port_test {
 
 std::string name_in(const char* spec, std::uint16_t number, const std::string& otherwise = "x") {
     return service_port_name(Json::parse(spec), number, otherwise);
@@ -48,5 +47,4 @@ TEST(ServicePort, of_a_wrong_type_is_an_error) {
     EXPECT_THROW(name_in(R"({"ports":[{"name":1}]})", 1), FormatError);
 }
 
-} // namespace
-} // namespace failover::discovery
+} // namespace failover::discovery::service_port_test
