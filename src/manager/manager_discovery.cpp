@@ -6,15 +6,10 @@
 #include <failover/engine/new_seed.hpp>
 #include <failover/engine/set_coalescer.hpp>
 #include <failover/engine/together.hpp>
-#include <failover/engine/wake.hpp>
 #include <failover/engine/watch_loop.hpp>
-
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/this_coro.hpp>
 
 #include <algorithm>
 #include <chrono>
-#include <exception>
 #include <utility>
 
 // Where endpoints come from: providers, files, and what this process announces of itself.
@@ -26,19 +21,6 @@ using namespace std::chrono_literals;
 
 /// How long the end of a manager waits for providers to hear of it.
 constexpr Duration withdraw_limit = 2s;
-
-/// Takes back what `old` announced. Goes on when who waits for it is cancelled: nobody else would
-/// do it.
-asio::awaitable<void> farewell(std::shared_ptr<discovery::SelfRegistration> old) {
-    auto work = [](std::shared_ptr<discovery::SelfRegistration> one) -> asio::awaitable<void> {
-        co_await one->withdraw();
-    };
-    const asio::any_io_executor executor = co_await asio::this_coro::executor;
-    const auto done = std::make_shared<Wake>(executor);
-    auto ended = [done](const std::exception_ptr&) { done->notify(); };
-    asio::co_spawn(executor, work(std::move(old)), std::move(ended));
-    static_cast<void>(co_await done->wait(TimePoint::max()));
-}
 
 const char* kind_name(ProviderKind kind) {
     switch (kind) {
@@ -201,7 +183,7 @@ void FailoverManager::Impl::start_registration(
     auto run = [](std::shared_ptr<discovery::SelfRegistration> one,
                   std::shared_ptr<discovery::SelfRegistration> old) -> asio::awaitable<void> {
         if (old) {
-            co_await farewell(std::move(old));
+            co_await discovery::farewell(std::move(old));
         }
         if (one) {
             co_await one->run();

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include "discovery/kube_registrar.hpp"
 #include "discovery/kubernetes_provider.hpp"
 #include "support/fleet.hpp"
 #include "support/kube_server.hpp"
@@ -10,7 +9,6 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <chrono>
 #include <fstream>
 #include <functional>
@@ -234,24 +232,6 @@ TEST_F(Kubernetes, an_endpoint_is_registered_replaced_and_removed) {
     EXPECT_TRUE(io.run(subject->get_endpoints("db")).empty());
 }
 
-TEST_F(Kubernetes, a_registration_deleted_before_a_watch_saw_it_is_noticed) {
-    KubeServer server;
-    server.put_service("db", nlohmann::json::object());
-    const auto subject = provider(server);
-    IoThread io;
-    io.run(subject->register_endpoint("db", {.id = "me", .address = "10.0.0.7", .port = 6379}));
-    server.remove(registered_slice_name("db", "me"));
-    const ProviderWatch watch{subject, "db"};
-    const auto noticed = std::make_shared<std::atomic<bool>>(false);
-    auto wait = [](std::shared_ptr<KubernetesProvider> one,
-                   std::shared_ptr<std::atomic<bool>> done) -> asio::awaitable<void> {
-        co_await one->until_deleted("db", "me", true);
-        *done = true;
-    };
-    io.start(wait(subject, noticed));
-    EXPECT_TRUE(wait_until([&] { return noticed->load(); }));
-}
-
 /// A chunk that never ends, of one byte repeated.
 Script endless_line() {
     return [](Exchange& exchange, SeenRequest& request) {
@@ -425,26 +405,6 @@ TEST_F(Kubernetes, over_tls_a_token_does_as_well) {
     ASSERT_TRUE(watch.becomes("10.0.0.1:6379")) << watch.lost().joined();
     server.put("b", {"10.0.0.2"});
     EXPECT_TRUE(watch.becomes("10.0.0.1:6379,10.0.0.2:6379")) << watch.lost().joined();
-}
-
-TEST_F(Kubernetes, a_ca_that_is_an_intermediate_is_trusted_without_its_root) {
-    const TlsCa root{dir_.path(), "root"};
-    const TlsCa middle{root, "middle"};
-    const CertificateFiles ours = middle.issue({.name = "server"});
-    KubeServer server{ServerTls{ours.cert, ours.key, {}}};
-    server.put("a", {"10.0.0.1"});
-    const std::string user = "token: secret";
-    {
-        const ProviderWatch watch{
-            provider(server, "https", ", certificate-authority: middle.pem", user), "db"};
-        EXPECT_TRUE(watch.becomes("10.0.0.1:6379")) << watch.lost().joined();
-    }
-    const TlsCa beside{root, "beside"};
-    const ProviderWatch watch{
-        provider(server, "https", ", certificate-authority: beside.pem", user), "db"};
-    EXPECT_TRUE(wait_until([&] { return watch.lost().has("certificate verify failed"); }))
-        << watch.lost().joined();
-    EXPECT_EQ(watch.pushes(), 0U);
 }
 
 TEST_F(Kubernetes, a_certificate_for_another_name_is_refused) {
