@@ -57,4 +57,8 @@ private:
     const SelfConfig& self, const ServiceConfig& config,
     std::shared_ptr<DiscoveryProvider> provider, std::shared_ptr<Resolver> resolver, Warn warn);
 
+/// Takes back what `old` has announced, and returns when that is done. It goes on when who waits
+/// for it is cancelled: nobody else would do it.
+asio::awaitable<void> farewell(std::shared_ptr<SelfRegistration> old);
+
 } // namespace failover::discovery

@@ -165,7 +165,7 @@ void FailoverManager::Impl::start_registration(
     auto run = [](std::shared_ptr<discovery::SelfRegistration> one,
                   std::shared_ptr<discovery::SelfRegistration> old) -> asio::awaitable<void> {
         if (old) {
-            co_await old->withdraw();
+            co_await discovery::farewell(std::move(old));
         }
         if (one) {
             co_await one->run();
