@@ -134,32 +134,34 @@ void ConsulRegistration::follow(const ConsulRegistration& before) {
     registered_at_.insert(before.registered_at_.begin(), before.registered_at_.end());
 }
 
-asio::awaitable<void> ConsulRegistration::withdraw() {
+asio::awaitable<void> ConsulRegistration::withdraw_everywhere(
+    std::shared_ptr<ConsulRegistration> self) {
     std::set<std::string> where;
     {
-        const std::lock_guard lock{mutex_};
-        withdrawn_ = true;
-        where.swap(registered_at_);
+        const std::lock_guard lock{self->mutex_};
+        self->withdrawn_ = true;
+        where.swap(self->registered_at_);
     }
     std::vector<asio::awaitable<void>> farewells;
     for (const std::string& agent : where) {
-        farewells.push_back(withdraw_at(agent));
+        farewells.push_back(withdraw_at(self, agent));
     }
     co_await together(std::move(farewells), farewell_limit);
 }
 
-asio::awaitable<void> ConsulRegistration::withdraw_at(std::string agent) {
-    ControlClient client = agents_.connect_to(agent);
+asio::awaitable<void> ConsulRegistration::withdraw_at(std::shared_ptr<ConsulRegistration> self,
+                                                      std::string agent) {
+    const std::string& id = self->definition_.endpoint.id;
+    ControlClient client = self->agents_.connect_to(agent);
     Request request;
     request.method = "PUT";
-    request.path =
-        agent_path("/v1/agent/service/deregister/", definition_.endpoint.id, agents_.options());
-    const ControlReply reply = co_await agents_.send(client, std::move(request), farewell_limit);
+    request.path = agent_path("/v1/agent/service/deregister/", id, self->agents_.options());
+    const ControlReply reply =
+        co_await self->agents_.send(client, std::move(request), farewell_limit);
     const bool unknown = reply.complete() && reply.status() == 404;
     const std::string problem = unknown ? "" : problem_of(reply, agent);
     if (!problem.empty()) {
-        agents_.warn("consul: " + escaped(definition_.endpoint.id) +
-                     " could not be deregistered: " + problem);
+        self->agents_.warn("consul: " + escaped(id) + " could not be deregistered: " + problem);
     }
 }
 

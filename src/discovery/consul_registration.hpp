@@ -17,12 +17,12 @@ namespace failover::discovery {
 
 /// Keeps this process registered while it runs, as `service:`, `register:` and `health_check:` say.
 /// Whether it is enabled is the caller's to ask; consul_check_notices() says what Consul will make
-/// of the check.
+/// of the check. Made by make_shared.
 ///
 /// Threads    run() by one coroutine; withdraw() after it has been cancelled, or beside it.
-/// Lifetime   outlives both.
+/// Lifetime   outlives run(); withdraw() keeps it alive by itself.
 /// Cancel     total.
-class ConsulRegistration {
+class ConsulRegistration : public std::enable_shared_from_this<ConsulRegistration> {
 public:
     /// Throws Error (bad_config) when no port is configured or an agent's address is none.
     ConsulRegistration(const SelfConfig& self, const ServiceConfig& config,
@@ -39,7 +39,7 @@ public:
 
     /// Deregisters wherever run() has registered, at all agents at the same time. What fails is
     /// told as a warning, and Consul's own check removes the instance later.
-    asio::awaitable<void> withdraw();
+    asio::awaitable<void> withdraw() { return withdraw_everywhere(shared_from_this()); }
 
     /// What the agent is told.
     [[nodiscard]] const ServiceDefinition& definition() const noexcept { return definition_; }
@@ -48,7 +48,10 @@ private:
     // `client` is run()'s: its connection must not outlive the context that run() runs on.
     asio::awaitable<void> announce(ControlClient& client);
     asio::awaitable<void> look(ControlClient& client);
-    asio::awaitable<void> withdraw_at(std::string agent);
+    // Cancelled farewells end only after those who waited for them, and after their owner.
+    static asio::awaitable<void> withdraw_everywhere(std::shared_ptr<ConsulRegistration> self);
+    static asio::awaitable<void> withdraw_at(std::shared_ptr<ConsulRegistration> self,
+                                             std::string agent);
     void fail(std::string reason);
     void worked(const std::string& what);
     void remember(const std::string& agent);

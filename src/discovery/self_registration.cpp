@@ -31,17 +31,19 @@ public:
     AtConsul(const SelfConfig& self, const ServiceConfig& config,
              std::shared_ptr<Resolver> resolver, Warn warn)
         : SelfRegistration{identity_of(self, config)},
-          registration_{self, config, std::move(resolver), nullptr, std::move(warn)} {}
+          registration_{std::make_shared<ConsulRegistration>(self, config, std::move(resolver),
+                                                             nullptr, std::move(warn))} {}
 
     void follow(const SelfRegistration& before) override {
         if (const auto* const old = dynamic_cast<const AtConsul*>(&before)) {
-            registration_.follow(old->registration_);
+            registration_->follow(*old->registration_);
         }
     }
-    asio::awaitable<void> run() override { return registration_.run(); }
-    asio::awaitable<void> withdraw() override { return registration_.withdraw(); }
+    asio::awaitable<void> run() override { return registration_->run(); }
 
 private:
+    asio::awaitable<void> take_back() override { return registration_->withdraw(); }
+
     static std::string identity_of(const SelfConfig& self, const ServiceConfig& config) {
         const ConsulOptions& agent = config.consul;
         std::string text =
@@ -53,7 +55,7 @@ private:
         return text + '\n' + definition_of_self(self, config, {}).endpoint.id;
     }
 
-    ConsulRegistration registration_;
+    const std::shared_ptr<ConsulRegistration> registration_;
 };
 
 /// At a provider that keeps what it was told: announced until it worked. In Kubernetes again when
@@ -83,7 +85,8 @@ public:
         }
     }
 
-    asio::awaitable<void> withdraw() override {
+private:
+    asio::awaitable<void> take_back() override {
         try {
             co_await provider_->deregister_endpoint(service_, endpoint_.id);
         } catch (const std::exception& error) {
@@ -91,7 +94,6 @@ public:
         }
     }
 
-private:
     /// Whoever deletes it again and again is not answered faster than this.
     static constexpr Duration before_again = 500ms;
 

@@ -199,6 +199,34 @@ TEST(ConsulManager, a_watch_that_a_reload_began_does_not_believe_an_empty_list_a
     }));
 }
 
+TEST(ConsulManager, a_service_can_go_although_its_agent_does_not_answer_the_farewell) {
+    ScriptedServer agent{[](Exchange& exchange, SeenRequest& request) {
+        exchange.read_body(request);
+        if (request.method != "PUT" || request.target.find("deregister") != std::string::npos) {
+            exchange.hang();
+            exchange.close();
+        } else {
+            exchange.send(response_text(200, ""));
+        }
+    }};
+    FailoverManager manager{
+        web_config("address: \"" + agent.id() +
+                   "\", register: {enabled: true, id: me, address: 127.0.0.1, port: 1001}, "
+                   "health_check: {type: none}")};
+    const auto asked = [&](const std::string& target) {
+        const std::vector<SeenRequest> seen = agent.requests();
+        return std::any_of(seen.begin(), seen.end(),
+                           [&](const SeenRequest& one) { return one.target == target; });
+    };
+    ASSERT_TRUE(wait_until([&] { return asked("/v1/agent/service/me"); }));
+    manager.reload(parse_config(
+        "logging: {providers: {console: {level: \"off\"}}}\nfailover:\n  services:\n"
+        "    other: {endpoints: [\"http://127.0.0.1:1\"], health_check: {type: none}}\n"));
+    EXPECT_TRUE(wait_until([&] { return asked("/v1/agent/service/deregister/me"); }));
+    EXPECT_TRUE(wait_until([&] { return agent.open_connections() == 0; }))
+        << "the farewell is given up";
+}
+
 TEST(ConsulManager, what_consul_makes_of_a_check_is_an_event) {
     const ScriptedServer agent{respond(200, "[]")};
     asio::io_context io; // runs once somebody listens
