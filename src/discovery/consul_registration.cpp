@@ -11,6 +11,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <utility>
 #include <vector>
 
@@ -66,6 +67,7 @@ asio::awaitable<void> ConsulRegistration::run() {
     }
 }
 
+/// At the first agent, from the current one on, that accepts it.
 asio::awaitable<void> ConsulRegistration::announce(ControlClient& client) {
     ServiceDefinition now = definition_;
     // What an agent forgot was passing a moment ago and need not wait for its first check. What it
@@ -77,16 +79,36 @@ asio::awaitable<void> ConsulRegistration::announce(ControlClient& client) {
     request.method = "PUT";
     request.path = agent_path("/v1/agent/service/register", {}, agents_.options());
     request.body = to_json(now);
-    remember(client.current()); // it may arrive even when the answer does not
-    const ControlReply reply = co_await agents_.ask(client, std::move(request));
-    throw_if_aborted(reply);
-    std::string problem = problem_of(reply, client.current());
-    if (!problem.empty()) {
-        fail(std::move(problem));
-        co_return;
+    std::string problems;
+    // What one agent refuses another may accept: tokens, limits and versions differ.
+    for (std::size_t left = agents_.addresses().size(); left > 0; --left) {
+        const std::string agent = client.current();
+        const bool fresh = remember(agent); // it may arrive even when the answer does not
+        Request copy = request;
+        const ControlReply reply =
+            co_await agents_.send(client, std::move(copy), ConsulAgents::answer_limit);
+        throw_if_aborted(reply);
+        const std::string problem = problem_of(reply, agent);
+        if (problem.empty()) {
+            announced_at(agent);
+            co_return;
+        }
+        problems += (problems.empty() ? "" : "; ") + problem;
+        if (reply.error == Errc::invalid_request) {
+            break; // not sent; another agent changes nothing
+        }
+        if (reply.complete()) {
+            if (fresh && reply.status() < 500) {
+                forget(agent); // it is not there for certain
+            }
+            client.advance();
+        }
     }
-    remember(client.current());
-    worked(agent_lost_ ? "registered again with " + client.current() : std::string{});
+    fail(std::move(problems));
+}
+
+void ConsulRegistration::announced_at(const std::string& agent) {
+    worked(agent_lost_ ? "registered again with " + agent : std::string{});
     registered_ = true;
     agent_lost_ = false;
     hash_.clear();
@@ -184,9 +206,15 @@ void ConsulRegistration::worked(const std::string& what) {
     }
 }
 
-void ConsulRegistration::remember(const std::string& agent) {
+/// Returns whether it was not there before.
+bool ConsulRegistration::remember(const std::string& agent) {
     const std::lock_guard lock{mutex_};
-    registered_at_.insert(agent);
+    return registered_at_.insert(agent).second;
+}
+
+void ConsulRegistration::forget(const std::string& agent) {
+    const std::lock_guard lock{mutex_};
+    registered_at_.erase(agent);
 }
 
 } // namespace failover::discovery

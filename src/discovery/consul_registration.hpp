@@ -54,7 +54,9 @@ private:
                                              std::string agent);
     void fail(std::string reason);
     void worked(const std::string& what);
-    void remember(const std::string& agent);
+    void announced_at(const std::string& agent);
+    bool remember(const std::string& agent);
+    void forget(const std::string& agent);
 
     ConsulAgents agents_;
     ServiceDefinition definition_;

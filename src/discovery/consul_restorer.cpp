@@ -7,6 +7,7 @@
 #include <failover/retry/backoff.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <memory>
 #include <utility>
 
@@ -48,6 +49,9 @@ asio::awaitable<void> ConsulRestorer::restore(std::vector<WantedInstance> missin
         if (!outcome.problem.empty() && problem.empty()) {
             problem = escaped(id) + ": " + outcome.problem;
         }
+        if (outcome.refused) {
+            client.reset(); // what was refused of this one may be accepted of the next
+        }
         if (outcome.nobody_answers) {
             break; // nor would anybody answer for the others
         }
@@ -56,23 +60,46 @@ asio::awaitable<void> ConsulRestorer::restore(std::vector<WantedInstance> missin
     finish(problem);
 }
 
-/// Asks the agent that was told of it, or the next one that answers: where that one is gone for
-/// good, another has to know it.
+/// Asks the agent that was told of it, or the next one that answers and does not refuse: where that
+/// one is gone for good, another has to know it.
 asio::awaitable<ConsulRestorer::Outcome> ConsulRestorer::restore_one(WantedInstance what,
                                                                      ControlClient& client) {
+    std::string problems;
+    bool nobody_answers = true;
+    for (std::size_t left = agents_->addresses().size(); left > 0; --left) {
+        WantedInstance copy = what;
+        Outcome outcome = co_await restore_at_current(std::move(copy), client);
+        if (!outcome.another_may) {
+            outcome.refused = !nobody_answers;
+            co_return outcome;
+        }
+        problems += (problems.empty() ? "" : "; ") + outcome.problem;
+        if (!outcome.nobody_answers) {
+            nobody_answers = false;
+            client.advance(); // it answers, so the client would go on asking it
+        }
+    }
+    co_return Outcome{.problem = std::move(problems),
+                      .nobody_answers = nobody_answers,
+                      .refused = !nobody_answers};
+}
+
+asio::awaitable<ConsulRestorer::Outcome> ConsulRestorer::restore_at_current(WantedInstance what,
+                                                                            ControlClient& client) {
     if (!what.outdated) {
         Request request;
         request.path =
             agent_path("/v1/agent/service/", what.definition.endpoint.id, agents_->options());
-        const ControlReply reply = co_await agents_->ask(client, std::move(request));
+        const std::string agent = client.current();
+        const ControlReply reply =
+            co_await agents_->send(client, std::move(request), ConsulAgents::answer_limit);
         throw_if_aborted(reply);
         if (reply.complete() && reply.status() == 200) {
             registered_->known(what, Clock::now());
             co_return Outcome{};
         }
         if (!reply.complete() || reply.status() != 404) {
-            co_return Outcome{.problem = problem_of(reply, client.current()),
-                              .nobody_answers = !reply.complete()};
+            co_return failure_of(reply, agent);
         }
     }
     co_return co_await register_again(std::move(what), client);
@@ -91,7 +118,7 @@ asio::awaitable<ConsulRestorer::Outcome> ConsulRestorer::register_again(WantedIn
     const ControlReply reply =
         co_await agents_->send(client, std::move(request), ConsulAgents::answer_limit);
     throw_if_aborted(reply);
-    Outcome outcome{.problem = problem_of(reply, agent), .nobody_answers = !reply.complete()};
+    Outcome outcome = failure_of(reply, agent);
     if (!outcome.problem.empty()) {
         co_return outcome;
     }
@@ -111,6 +138,14 @@ asio::awaitable<ConsulRestorer::Outcome> ConsulRestorer::register_again(WantedIn
             break;
     }
     co_return outcome;
+}
+
+ConsulRestorer::Outcome ConsulRestorer::failure_of(const ControlReply& reply,
+                                                   const std::string& agent) {
+    Outcome outcome{.problem = problem_of(reply, agent), .nobody_answers = !reply.complete()};
+    // What was not sent would not be sent to another either.
+    outcome.another_may = !outcome.problem.empty() && reply.error != Errc::invalid_request;
+    return outcome;
 }
 
 /// It was deregistered while it was registered again.

@@ -40,10 +40,14 @@ private:
     struct Outcome {
         std::string problem{}; // empty: none
         bool nobody_answers = false;
+        bool another_may = false; // have it, of the agents
+        bool refused = false;     // by an agent that was passed over then
         std::string told_agent{}; // that has it again, when people should know
     };
     asio::awaitable<Outcome> restore_one(WantedInstance what, ControlClient& client);
+    asio::awaitable<Outcome> restore_at_current(WantedInstance what, ControlClient& client);
     asio::awaitable<Outcome> register_again(WantedInstance what, ControlClient& client);
+    static Outcome failure_of(const ControlReply& reply, const std::string& agent);
     asio::awaitable<void> take_back(std::string id, ControlClient& client);
     void finish(const std::string& problem);
     void tell(const std::map<std::string, std::vector<std::string>>& restored) const;

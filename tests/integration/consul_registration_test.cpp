@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+
 #include "support/consul_agent.hpp"
 #include "support/consul_subject.hpp"
 #include "support/events.hpp"
@@ -13,7 +14,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <charconv>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -344,86 +344,6 @@ TEST(ConsulScriptedAgents, an_id_keeps_to_its_node_when_another_node_registers_t
     EXPECT_TRUE(watch.becomes("web,web@n0")) << watch.ids();
     for (const Endpoint& one : watch.set()) {
         EXPECT_EQ(one.address, one.id == "web" ? "n1" : "n0");
-    }
-}
-
-std::vector<std::string> deregistered(const ScriptedServer& agent) {
-    std::vector<std::string> ids;
-    const std::string path = "/v1/agent/service/deregister/";
-    for (const SeenRequest& request : agent.requests()) {
-        if (request.target.starts_with(path)) {
-            ids.push_back(request.target.substr(path.size()));
-        }
-    }
-    return ids;
-}
-
-TEST(ConsulScriptedAgents, an_instance_is_deregistered_wherever_it_may_be) {
-    ScriptedServer first;
-    ScriptedServer second;
-    const Subject subject{config_for({first.id(), second.id()})};
-    IoThread io;
-    first.next(respond(404, "unknown service ID: x"));
-    io.run(subject.provider->deregister_endpoint("web", "x"));
-    EXPECT_THAT(deregistered(first), ElementsAre("x"));
-    EXPECT_THAT(deregistered(second), ElementsAre("x"));
-
-    const Endpoint mine{.id = "mine", .address = "127.0.0.1", .port = 1};
-    io.run(subject.provider->register_endpoint("web", mine));
-    io.run(subject.provider->deregister_endpoint("web", "mine"));
-    EXPECT_THAT(deregistered(second), ElementsAre("x")) << "it was registered with the first only";
-    io.run(subject.provider->register_endpoint("web", mine));
-    first.next(respond(500, "No cluster leader"));
-    io.run(subject.provider->register_endpoint("web", mine));
-    first.next(respond(403, "Permission denied"));
-    const auto again = [&] { io.run(subject.provider->deregister_endpoint("web", "mine")); };
-    EXPECT_THAT(thrown_by(again), HasSubstr(first.id() + " answers 403"));
-    EXPECT_EQ(thrown_by(again), "nothing");
-    EXPECT_THAT(deregistered(first), ElementsAre("x", "mine", "mine", "mine"));
-    EXPECT_THAT(deregistered(second), ElementsAre("x", "mine", "mine"));
-}
-
-/// Lists nobody but "other", blocks as it is asked to, knows no instance, and answers
-/// registrations with `statuses`, the last one for ever.
-Script forgetful(std::vector<int> statuses) {
-    const auto asked = std::make_shared<std::atomic<std::size_t>>(0);
-    return [=](Exchange& exchange, SeenRequest& request) {
-        exchange.read_body(request);
-        const std::size_t wait = request.target.find("wait=");
-        if (wait != std::string::npos) {
-            int count = 0;
-            const std::string text = request.target.substr(wait + 5);
-            const char* const unit =
-                std::from_chars(text.data(), text.data() + text.size(), count).ptr;
-            exchange.pause(std::chrono::milliseconds{*unit == 's' ? count * 1000 : count});
-        }
-        if (request.method == "PUT") {
-            const std::size_t number = std::min(asked->fetch_add(1), statuses.size() - 1);
-            exchange.send(response_text(statuses[number], ""));
-        } else if (request.target.starts_with("/v1/agent/service/")) {
-            exchange.send(response_text(404, "unknown service ID"));
-        } else {
-            exchange.send(listing({"other"}, "7"));
-        }
-    };
-}
-
-TEST(ConsulScriptedAgents, restoring_an_instance_is_repeated_soon_when_it_failed) {
-    ScriptedServer agent{forgetful({200, 500, 500, 200})};
-    const Subject subject{config_for({agent.id()})};
-    IoThread io;
-    io.run(subject.provider->register_endpoint(
-        "web", {.id = "mine", .address = "127.0.0.1", .port = 1001}));
-    const ProviderWatch watch{subject.provider, "web"};
-    EXPECT_TRUE(wait_until([&] { return subject.notes->has("mine: registered again with"); }))
-        << subject.notes->joined();
-    EXPECT_THAT(subject.notes->all(),
-                ElementsAre(HasSubstr("is tried again: mine: " + agent.id() + " answers 500"),
-                            HasSubstr("mine: registered again with " + agent.id())));
-    EXPECT_EQ(watch.ids(), "other");
-    EXPECT_EQ(watch.lost().joined(), "");
-    for (const SeenRequest& request : agent.requests()) {
-        EXPECT_THAT(request.body, Not(HasSubstr("passing"))) << "it was removed, not forgotten";
     }
 }
 

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+#include "discovery/consul_registration.hpp"
+#include "support/consul_agent.hpp"
+#include "support/consul_subject.hpp"
+#include <failover/failover.hpp>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+// With which of several agents something is registered, and from which it is taken back.
+
+namespace consul_several_agents_test {
+
+using namespace failover;
+using namespace failover::discovery;
+using namespace failover::test;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+TEST(ConsulSeveralAgents, an_instance_is_deregistered_wherever_it_may_be) {
+    ScriptedServer first;
+    ScriptedServer second;
+    const Subject subject{config_for({first.id(), second.id()})};
+    IoThread io;
+    first.next(respond(404, "unknown service ID: x"));
+    io.run(subject.provider->deregister_endpoint("web", "x"));
+    EXPECT_THAT(deregistered(first), ElementsAre("x"));
+    EXPECT_THAT(deregistered(second), ElementsAre("x"));
+
+    const Endpoint mine{.id = "mine", .address = "127.0.0.1", .port = 1};
+    io.run(subject.provider->register_endpoint("web", mine));
+    io.run(subject.provider->deregister_endpoint("web", "mine"));
+    EXPECT_THAT(deregistered(second), ElementsAre("x")) << "it was registered with the first only";
+    io.run(subject.provider->register_endpoint("web", mine));
+    first.next(respond(500, "No cluster leader"));
+    io.run(subject.provider->register_endpoint("web", mine));
+    first.next(respond(403, "Permission denied"));
+    const auto again = [&] { io.run(subject.provider->deregister_endpoint("web", "mine")); };
+    EXPECT_THAT(thrown_by(again), HasSubstr(first.id() + " answers 403"));
+    EXPECT_EQ(thrown_by(again), "nothing");
+    EXPECT_THAT(deregistered(first), ElementsAre("x", "mine", "mine", "mine"));
+    EXPECT_THAT(deregistered(second), ElementsAre("x", "mine", "mine"));
+}
+
+TEST(ConsulSeveralAgents, what_one_agent_refuses_is_registered_with_the_next) {
+    for (const int status : {400, 403, 404, 429}) {
+        const ScriptedServer first{respond(status, "not by me")};
+        ScriptedServer second{hang()};
+        second.next(respond(200));
+        ServiceConfig config = config_for({first.id(), second.id()});
+        config.registration = {.id = "me", .address = "127.0.0.1", .port = 1001};
+        const auto registration = std::make_shared<ConsulRegistration>(
+            SelfConfig{}, config, std::make_shared<Resolver>(), nullptr, nullptr);
+        IoThread io;
+        const std::size_t running = io.start(registration->run());
+        EXPECT_TRUE(wait_until([&] { return second.count() == 2; })) << status;
+        EXPECT_EQ(first.count(), 1U) << status;
+        EXPECT_EQ(second.requests().front().method, "PUT");
+        EXPECT_EQ(second.requests().back().target, "/v1/agent/service/me");
+        io.stop(running);
+        second.always(respond(200));
+        io.run(registration->withdraw());
+        EXPECT_THAT(deregistered(first), IsEmpty()) << "it never was there";
+        EXPECT_THAT(deregistered(second), ElementsAre("me"));
+    }
+}
+
+TEST(ConsulSeveralAgents, what_every_agent_refuses_says_why_each_does) {
+    const ScriptedServer first{respond(403, "ACL not found")};
+    const ScriptedServer second{respond(429, "busy")};
+    ServiceConfig config = config_for({first.id(), second.id()});
+    config.registration = {.id = "me", .address = "127.0.0.1", .port = 1001};
+    const auto notes = std::make_shared<Notes>();
+    const auto registration = std::make_shared<ConsulRegistration>(
+        SelfConfig{}, config, std::make_shared<Resolver>(), nullptr,
+        [notes](std::string text) { notes->add(std::move(text)); });
+    IoThread io;
+    io.start(registration->run());
+    EXPECT_TRUE(wait_until([&] { return first.count() >= 2; })) << "it is tried again";
+    EXPECT_THAT(notes->all(),
+                ElementsAre(AllOf(HasSubstr(first.id() + " answers 403: ACL not found"),
+                                  HasSubstr("; " + second.id() + " answers 429: busy"))));
+}
+
+TEST(ConsulSeveralAgents, restoring_an_instance_is_repeated_soon_when_it_failed) {
+    ScriptedServer agent{forgetful({200, 500, 500, 200})};
+    const Subject subject{config_for({agent.id()})};
+    IoThread io;
+    io.run(subject.provider->register_endpoint(
+        "web", {.id = "mine", .address = "127.0.0.1", .port = 1001}));
+    const ProviderWatch watch{subject.provider, "web"};
+    EXPECT_TRUE(wait_until([&] { return subject.notes->has("mine: registered again with"); }))
+        << subject.notes->joined();
+    EXPECT_THAT(subject.notes->all(),
+                ElementsAre(HasSubstr("is tried again: mine: " + agent.id() + " answers 500"),
+                            HasSubstr("mine: registered again with " + agent.id())));
+    EXPECT_EQ(watch.ids(), "other");
+    EXPECT_EQ(watch.lost().joined(), "");
+    for (const SeenRequest& request : agent.requests()) {
+        EXPECT_THAT(request.body, Not(HasSubstr("passing"))) << "it was removed, not forgotten";
+    }
+}
+
+TEST(ConsulSeveralAgents, an_instance_is_restored_where_it_is_accepted) {
+    ScriptedServer first{forgetful({200, 403})};
+    ScriptedServer second{forgetful({200})};
+    const Subject subject{config_for({first.id(), second.id()})};
+    IoThread io;
+    io.run(subject.provider->register_endpoint(
+        "web", {.id = "mine", .address = "127.0.0.1", .port = 1001}));
+    const ProviderWatch watch{subject.provider, "web"};
+    EXPECT_TRUE(wait_until([&] {
+        return subject.notes->has("mine: registered again with " + second.id());
+    })) << subject.notes->joined();
+    EXPECT_EQ(subject.notes->count(), 1U) << subject.notes->joined();
+}
+
+} // namespace consul_several_agents_test
