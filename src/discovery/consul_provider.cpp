@@ -11,6 +11,7 @@
 
 #include <boost/asio/error.hpp>
 
+#include <algorithm>
 #include <utility>
 
 namespace failover::discovery {
@@ -30,6 +31,17 @@ void demand(const ControlReply& reply, std::string problem, const std::string& s
                                                                  : Errc::discovery_unavailable),
                         .service = service,
                         .detail = "consul: " + operation + ": " + problem}};
+}
+
+std::vector<std::string> sorted(std::vector<std::string> texts) {
+    std::sort(texts.begin(), texts.end());
+    return texts;
+}
+
+/// Would the agents of one cluster list the same instances for both?
+bool same_question(const ConsulOptions& a, const ConsulOptions& b) {
+    return a.datacenter == b.datacenter && a.consul_namespace == b.consul_namespace &&
+           a.tags == b.tags && a.passing_only == b.passing_only;
 }
 
 } // namespace
@@ -121,20 +133,34 @@ asio::awaitable<void> ConsulProvider::health_check() {
 
 void ConsulProvider::follow(const ConsulProvider& before) {
     registered_ = before.registered_;
+    const bool other_agents = sorted(agents_->addresses()) != sorted(before.agents_->addresses());
+    const bool other_question = !same_question(agents_->options(), before.agents_->options());
     const std::lock_guard lock{before.mutex_};
-    ids_ = before.ids_;
+    watched_ = before.watched_;
+    for (auto& [service, one] : watched_) {
+        one.other_agents = one.other_agents || other_agents;
+        one.other_question = one.other_question || other_question;
+    }
+}
+
+std::shared_ptr<ConsulWatchMemory> ConsulProvider::take_up(const std::string& service) {
+    const std::lock_guard lock{mutex_};
+    Watched& one = watched_[service];
+    // A copy: the watch before may not have heard yet that it has ended.
+    auto memory = one.memory ? std::make_shared<ConsulWatchMemory>(*one.memory)
+                             : std::make_shared<ConsulWatchMemory>();
+    if (one.other_question) {
+        memory->on_other_question();
+    } else if (one.other_agents) {
+        memory->on_other_agents();
+    }
+    one = Watched{.memory = memory};
+    return memory;
 }
 
 asio::awaitable<void> ConsulProvider::watch(SnapshotSink sink) {
-    std::shared_ptr<InstanceIds> ids;
-    {
-        const std::lock_guard lock{mutex_};
-        std::shared_ptr<InstanceIds>& known = ids_[sink.service()];
-        // A copy: the watch before may not have heard yet that it has ended.
-        known = known ? std::make_shared<InstanceIds>(*known) : std::make_shared<InstanceIds>();
-        ids = known;
-    }
-    ConsulWatch watch{agents_,         registered_,      std::move(ids),
+    std::shared_ptr<ConsulWatchMemory> memory = take_up(sink.service());
+    ConsulWatch watch{agents_,         registered_,      std::move(memory),
                       std::move(sink), checks_.interval, new_seed()};
     co_await watch.run();
 }

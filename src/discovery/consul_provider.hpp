@@ -2,8 +2,8 @@
 #pragma once
 
 #include "consul_agents.hpp"
+#include "consul_watch_memory.hpp"
 #include <failover/config/service_config.hpp>
-#include <failover/discovery/consul/instance_ids.hpp>
 #include <failover/discovery/consul/registered_instances.hpp>
 #include <failover/discovery/provider.hpp>
 #include <failover/engine/resolver.hpp>
@@ -30,7 +30,8 @@ public:
     ConsulProvider(const ServiceConfig& config, std::shared_ptr<Resolver> resolver,
                    std::shared_ptr<asio::ssl::context> tls, std::function<void(std::string)> warn);
 
-    /// Before anything else: goes on with what `before` has registered, and with its ids.
+    /// Before anything else: goes on with what `before` has registered, with its ids, and with what
+    /// it doubts of the lists.
     void follow(const ConsulProvider& before);
 
     /// One read that does not block. An empty list is returned as it is.
@@ -47,11 +48,19 @@ public:
     asio::awaitable<void> watch(SnapshotSink sink) override;
 
 private:
+    /// Of one service, and what its last watch did not know yet.
+    struct Watched {
+        std::shared_ptr<ConsulWatchMemory> memory{};
+        bool other_agents = false;
+        bool other_question = false;
+    };
+    [[nodiscard]] std::shared_ptr<ConsulWatchMemory> take_up(const std::string& service);
+
     // A watch that is being cancelled still uses them.
     std::shared_ptr<ConsulAgents> agents_;
     std::shared_ptr<RegisteredInstances> registered_ = std::make_shared<RegisteredInstances>();
     mutable std::mutex mutex_;
-    std::map<std::string, std::shared_ptr<InstanceIds>> ids_; // by service; each of one watch
+    std::map<std::string, Watched> watched_; // by service
     HealthCheckOptions checks_;
     bool any_certificate_;
 };

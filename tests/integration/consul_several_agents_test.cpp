@@ -124,4 +124,76 @@ TEST(ConsulSeveralAgents, an_instance_is_restored_where_it_is_accepted) {
     EXPECT_EQ(subject.notes->count(), 1U) << subject.notes->joined();
 }
 
+/// What a provider of `config` makes of "a" alone, where `before` had "a" and "b".
+struct Heir {
+    Heir(const ServiceConfig& config, const Subject& before) : subject{config} {
+        subject.provider->follow(*before.provider);
+        watch = std::make_unique<ProviderWatch>(subject.provider, "web");
+    }
+
+    Subject subject;
+    std::unique_ptr<ProviderWatch> watch;
+};
+
+TEST(ConsulReload, an_outage_before_it_still_counts) {
+    ScriptedServer agent{close_after_request()};
+    agent.next(raw(listing({"a", "b"}, "7")));
+    ServiceConfig config = config_for({agent.id()});
+    const Subject before{config};
+    ProviderWatch watch{before.provider, "web"};
+    ASSERT_TRUE(watch.becomes("a,b"));
+    ASSERT_TRUE(wait_until([&] { return watch.lost().count() > 0; }));
+    watch.stop();
+    agent.always(hang());
+    agent.next(raw(listing({"a"}, "8")));
+    config.consul.token = Secret{"other"};
+    const Heir heir{config, before};
+    EXPECT_TRUE(wait_until([&] { return heir.subject.notes->has("1 of 2 endpoints"); }));
+    EXPECT_EQ(heir.watch->ids(), "a,b");
+}
+
+TEST(ConsulReload, who_was_kept_before_it_is_kept_on) {
+    ScriptedServer agent{hang()};
+    agent.next(raw(listing({"a", "b"}, "7")));
+    agent.next(raw(listing({"a"}, "6"))); // its state was lost
+    const Subject before{config_for({agent.id()})};
+    ProviderWatch watch{before.provider, "web"};
+    ASSERT_TRUE(wait_until([&] { return before.notes->has("1 of 2 endpoints"); }));
+    watch.stop();
+    agent.next(raw(listing({"a"}, "8")));
+    const Heir heir{config_for({agent.id()}), before};
+    EXPECT_TRUE(heir.watch->becomes("a,b")) << heir.watch->ids();
+}
+
+TEST(ConsulReload, other_agents_remove_nobody_at_once) {
+    ScriptedServer first{hang()};
+    first.next(raw(listing({"a", "b"}, "7")));
+    ScriptedServer second{hang()};
+    second.next(raw(listing({"a"}, "70")));
+    const Subject before{config_for({first.id()})};
+    ProviderWatch watch{before.provider, "web"};
+    ASSERT_TRUE(watch.becomes("a,b"));
+    watch.stop();
+    const Heir heir{config_for({second.id()}), before};
+    EXPECT_TRUE(wait_until([&] { return heir.subject.notes->has("1 of 2 endpoints"); }));
+    EXPECT_EQ(heir.watch->ids(), "a,b");
+}
+
+TEST(ConsulReload, that_asks_for_something_else_keeps_nobody) {
+    ScriptedServer agent{close_after_request()};
+    agent.next(raw(listing({"a", "b"}, "7")));
+    ServiceConfig config = config_for({agent.id()});
+    const Subject before{config};
+    ProviderWatch watch{before.provider, "web"};
+    ASSERT_TRUE(watch.becomes("a,b"));
+    ASSERT_TRUE(wait_until([&] { return watch.lost().count() > 0; }));
+    watch.stop();
+    agent.always(hang());
+    agent.next(raw(listing({"a"}, "8")));
+    config.consul.passing_only = false;
+    const Heir heir{config, before};
+    EXPECT_TRUE(heir.watch->becomes("a")) << heir.watch->ids();
+    EXPECT_EQ(heir.subject.notes->count(), 0U) << heir.subject.notes->joined();
+}
+
 } // namespace consul_several_agents_test
