@@ -91,6 +91,11 @@ ControlClient ConsulAgents::connect_first_to(const std::string& address) const {
     return ControlClient{std::move(all), resolver_};
 }
 
+bool ConsulAgents::has(const std::string& address) const {
+    return std::any_of(client_.servers.begin(), client_.servers.end(),
+                       [&](const ControlServer& server) { return name_of(server) == address; });
+}
+
 std::vector<std::string> ConsulAgents::addresses() const {
     std::vector<std::string> all;
     for (const ControlServer& server : client_.servers) {
@@ -152,6 +157,15 @@ asio::awaitable<ControlReply> ConsulAgents::send(ControlClient& client, Request 
     co_return reply;
 }
 
+asio::awaitable<ControlReply> ConsulAgents::deregister_at(std::string agent, std::string id,
+                                                          Duration limit) {
+    ControlClient client = connect_to(agent);
+    Request request;
+    request.method = "PUT";
+    request.path = agent_path("/v1/agent/service/deregister/", id, options_);
+    co_return co_await send(client, std::move(request), limit);
+}
+
 void throw_if_aborted(const ControlReply& reply) {
     if (reply.error == asio::error::operation_aborted) {
         throw boost::system::system_error{reply.error, "consul"};
@@ -175,6 +189,11 @@ std::string problem_of(const ControlReply& reply, const std::string& agent) {
         out += "; check the token and its policy";
     }
     return out;
+}
+
+std::string deregistration_problem(const ControlReply& reply, const std::string& agent) {
+    const bool unknown = reply.complete() && reply.status() == 404; // older agents say 200
+    return unknown ? std::string{} : problem_of(reply, agent);
 }
 
 } // namespace failover::discovery

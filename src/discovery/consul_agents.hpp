@@ -30,6 +30,8 @@ public:
     [[nodiscard]] ControlClient connect_to(const std::string& address) const;
     /// A client of all agents that begins with that one.
     [[nodiscard]] ControlClient connect_first_to(const std::string& address) const;
+    /// One of them, as ControlClient::current() calls it?
+    [[nodiscard]] bool has(const std::string& address) const;
     /// All of them, as ControlClient::current() calls them; at least one.
     [[nodiscard]] std::vector<std::string> addresses() const;
 
@@ -42,6 +44,9 @@ public:
     /// One blocking exchange with the agent that answered `client` last, over the same connection;
     /// asio::error::not_connected when that is gone.
     asio::awaitable<ControlReply> wait_at(ControlClient& client, Request request, Duration wait);
+
+    /// One exchange with `agent`, whose answer deregistration_problem() understands.
+    asio::awaitable<ControlReply> deregister_at(std::string agent, std::string id, Duration limit);
 
     /// Longest time for a request that does not block: without a leader an agent says so after 7 s.
     static constexpr Duration answer_limit = std::chrono::seconds{10};
@@ -65,5 +70,9 @@ void throw_if_aborted(const ControlReply& reply);
 
 /// Why `reply` is not a 200, for people: who, what, and what to look at. Empty: it is one.
 [[nodiscard]] std::string problem_of(const ControlReply& reply, const std::string& agent);
+
+/// Why `agent` may still know what it was to deregister. Empty: it does not.
+[[nodiscard]] std::string deregistration_problem(const ControlReply& reply,
+                                                 const std::string& agent);
 
 } // namespace failover::discovery

@@ -100,14 +100,8 @@ asio::awaitable<void> ConsulProvider::deregister_endpoint(std::string service, s
     ControlReply failed;
     std::string problems;
     for (const std::string& agent : where) {
-        ControlClient client = agents_->connect_to(agent);
-        Request request;
-        request.method = "PUT";
-        request.path = agent_path("/v1/agent/service/deregister/", id, agents_->options());
-        ControlReply reply =
-            co_await agents_->send(client, std::move(request), ConsulAgents::answer_limit);
-        const bool unknown = reply.complete() && reply.status() == 404; // newer ones say so
-        const std::string problem = unknown ? "" : problem_of(reply, agent);
+        ControlReply reply = co_await agents_->deregister_at(agent, id, ConsulAgents::answer_limit);
+        const std::string problem = deregistration_problem(reply, agent);
         if (!problem.empty()) {
             problems += (problems.empty() ? "" : "; ") + problem;
             failed = std::move(reply);

@@ -4,12 +4,14 @@
 #include <failover/base/error.hpp>
 #include <failover/engine/new_seed.hpp>
 #include <failover/engine/together.hpp>
+#include <failover/retry/backoff.hpp>
 
 #include <boost/asio/ip/host_name.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <utility>
@@ -20,6 +22,12 @@ namespace {
 
 /// For an agent to answer that it has forgotten this process: a manager that stops waits for it.
 constexpr Duration farewell_limit = std::chrono::milliseconds{1500};
+
+/// Between two attempts to deregister at an agent that is not the one in use any more.
+constexpr BackoffOptions farewell_pauses{.base = std::chrono::seconds{2},
+                                         .max = std::chrono::minutes{1}};
+/// What an agent is asked to wait for changes, where such an attempt is due.
+constexpr Duration shortest_wait = std::chrono::seconds{1};
 
 std::string host_name() {
     boost::system::error_code error;
@@ -63,6 +71,10 @@ asio::awaitable<void> ConsulRegistration::run() {
             co_await look(client);
         } else {
             co_await announce(client);
+        }
+        if (registered_ && !failing_) {
+            std::string home = client.current();
+            co_await leave_others(std::move(home));
         }
     }
 }
@@ -121,7 +133,10 @@ asio::awaitable<void> ConsulRegistration::look(ControlClient& client) {
     Request request;
     request.path = agent_path("/v1/agent/service/", definition_.endpoint.id, agents_.options());
     const bool waits = !hash_.empty();
-    const Duration wait = agents_.options().wait;
+    Duration wait = agents_.options().wait;
+    if (leave_again_at_) {
+        wait = std::clamp(*leave_again_at_ - Clock::now(), shortest_wait, wait);
+    }
     if (waits) {
         request.path += request.path.find('?') == std::string::npos ? '?' : '&';
         request.path += "hash=" + percent_encoded(hash_) + "&wait=" + consul_duration(wait);
@@ -156,6 +171,43 @@ void ConsulRegistration::follow(const ConsulRegistration& before) {
     registered_at_.insert(before.registered_at_.begin(), before.registered_at_.end());
 }
 
+/// Where the agent that it was registered with is lost, another gets to know it; when the first one
+/// is back with all that it knew, this process is registered twice, and the older one is never
+/// updated again.
+asio::awaitable<void> ConsulRegistration::leave_others(std::string home) {
+    std::set<std::string> others = others_than(home);
+    const TimePoint now = Clock::now();
+    if (others.empty() || (leave_again_at_ && now < *leave_again_at_)) {
+        co_return;
+    }
+    std::vector<asio::awaitable<void>> farewells;
+    for (const std::string& agent : others) {
+        farewells.push_back(leave(shared_from_this(), agent));
+    }
+    co_await together(std::move(farewells), farewell_limit);
+    const std::size_t left = others_than(home).size();
+    if (left < others.size()) {
+        hash_.clear(); // two addresses may be one agent's: look whether it still knows this process
+    }
+    if (left == 0) {
+        leave_again_at_.reset();
+        failed_farewells_ = 0;
+    } else {
+        leave_again_at_ = Clock::now() + backoff_limit(farewell_pauses, failed_farewells_);
+        ++failed_farewells_;
+    }
+}
+
+/// Told to nobody when it fails: it is tried again, and that the agent is lost is known.
+asio::awaitable<void> ConsulRegistration::leave(std::shared_ptr<ConsulRegistration> self,
+                                                std::string agent) {
+    const std::string id = self->definition_.endpoint.id;
+    const ControlReply reply = co_await self->agents_.deregister_at(agent, id, farewell_limit);
+    if (deregistration_problem(reply, agent).empty()) {
+        self->forget(agent);
+    }
+}
+
 asio::awaitable<void> ConsulRegistration::withdraw_everywhere(
     std::shared_ptr<ConsulRegistration> self) {
     std::set<std::string> where;
@@ -173,15 +225,9 @@ asio::awaitable<void> ConsulRegistration::withdraw_everywhere(
 
 asio::awaitable<void> ConsulRegistration::withdraw_at(std::shared_ptr<ConsulRegistration> self,
                                                       std::string agent) {
-    const std::string& id = self->definition_.endpoint.id;
-    ControlClient client = self->agents_.connect_to(agent);
-    Request request;
-    request.method = "PUT";
-    request.path = agent_path("/v1/agent/service/deregister/", id, self->agents_.options());
-    const ControlReply reply =
-        co_await self->agents_.send(client, std::move(request), farewell_limit);
-    const bool unknown = reply.complete() && reply.status() == 404;
-    const std::string problem = unknown ? "" : problem_of(reply, agent);
+    const std::string id = self->definition_.endpoint.id;
+    const ControlReply reply = co_await self->agents_.deregister_at(agent, id, farewell_limit);
+    const std::string problem = deregistration_problem(reply, agent);
     if (!problem.empty()) {
         self->agents_.warn("consul: " + escaped(id) + " could not be deregistered: " + problem);
     }
@@ -210,6 +256,13 @@ void ConsulRegistration::worked(const std::string& what) {
 bool ConsulRegistration::remember(const std::string& agent) {
     const std::lock_guard lock{mutex_};
     return registered_at_.insert(agent).second;
+}
+
+std::set<std::string> ConsulRegistration::others_than(const std::string& agent) const {
+    const std::lock_guard lock{mutex_};
+    std::set<std::string> others = registered_at_;
+    others.erase(agent);
+    return others;
 }
 
 void ConsulRegistration::forget(const std::string& agent) {

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -30,8 +31,8 @@ public:
                        std::function<void(std::string)> warn);
 
     /// Registers, then watches the agent and registers again whenever it no longer knows this
-    /// process. Failures are retried, and told of when they begin and end. Returns after
-    /// withdraw().
+    /// process. Failures are retried, and told of when they begin and end. Once it is registered it
+    /// is deregistered at all other agents that may know it. Returns after withdraw().
     asio::awaitable<void> run();
 
     /// Before run(): what `before`, of the same id, has registered is this one's to take back.
@@ -52,20 +53,25 @@ private:
     static asio::awaitable<void> withdraw_everywhere(std::shared_ptr<ConsulRegistration> self);
     static asio::awaitable<void> withdraw_at(std::shared_ptr<ConsulRegistration> self,
                                              std::string agent);
+    asio::awaitable<void> leave_others(std::string home);
+    static asio::awaitable<void> leave(std::shared_ptr<ConsulRegistration> self, std::string agent);
     void fail(std::string reason);
     void worked(const std::string& what);
     void announced_at(const std::string& agent);
     bool remember(const std::string& agent);
+    [[nodiscard]] std::set<std::string> others_than(const std::string& agent) const;
     void forget(const std::string& agent);
 
     ConsulAgents agents_;
     ServiceDefinition definition_;
     QueryPace pace_;
-    std::string hash_;         // what the agent said last of this instance
-    bool registered_ = false;  // as far as is known
-    bool agent_lost_ = false;  // since the agent knew this instance
-    bool failing_ = false;     // and told of
-    mutable std::mutex mutex_; // guards what follows
+    std::string hash_;                        // what the agent said last of this instance
+    bool registered_ = false;                 // as far as is known
+    bool agent_lost_ = false;                 // since the agent knew this instance
+    bool failing_ = false;                    // and told of
+    std::optional<TimePoint> leave_again_at_; // agents that knew it before
+    unsigned failed_farewells_ = 0;           // in a row
+    mutable std::mutex mutex_;                // guards what follows
     std::set<std::string> registered_at_;
     bool withdrawn_ = false;
 };

@@ -7,11 +7,21 @@
 #include <failover/retry/backoff.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <memory>
+#include <set>
 #include <utility>
 
 namespace failover::discovery {
+namespace {
+
+/// For an agent to forget what another one knows by now: the watch waits for it.
+constexpr Duration leave_limit = std::chrono::milliseconds{1500};
+constexpr BackoffOptions leave_pauses{.base = std::chrono::seconds{2},
+                                      .max = std::chrono::minutes{1}};
+
+} // namespace
 
 ConsulRestorer::ConsulRestorer(std::shared_ptr<ConsulAgents> agents,
                                std::shared_ptr<RegisteredInstances> registered, std::string service,
@@ -130,7 +140,7 @@ asio::awaitable<ConsulRestorer::Outcome> ConsulRestorer::register_again(WantedIn
             break;
         case RegisteredInstances::Restored::unwanted: {
             std::string id = what.definition.endpoint.id;
-            co_await take_back(std::move(id), client);
+            co_await take_back(std::move(id), agent);
             break;
         }
         case RegisteredInstances::Restored::outdated:
@@ -149,17 +159,48 @@ ConsulRestorer::Outcome ConsulRestorer::failure_of(const ControlReply& reply,
 }
 
 /// It was deregistered while it was registered again.
-asio::awaitable<void> ConsulRestorer::take_back(std::string id, ControlClient& client) {
-    Request request;
-    request.method = "PUT";
-    request.path = agent_path("/v1/agent/service/deregister/", id, agents_->options());
+asio::awaitable<void> ConsulRestorer::take_back(std::string id, std::string agent) {
     const ControlReply reply =
-        co_await agents_->send(client, std::move(request), ConsulAgents::answer_limit);
+        co_await agents_->deregister_at(agent, id, ConsulAgents::answer_limit);
     throw_if_aborted(reply);
-    const bool unknown = reply.complete() && reply.status() == 404;
-    const std::string problem = unknown ? "" : problem_of(reply, client.current());
+    const std::string problem = deregistration_problem(reply, agent);
     if (!problem.empty()) {
         agents_->warn("consul: " + escaped(id) + " could not be deregistered: " + problem);
+    }
+}
+
+std::vector<SpareRegistration> ConsulRestorer::spares(TimePoint now) {
+    std::vector<SpareRegistration> all = registered_->spares(service_);
+    if (all.empty()) {
+        leave_again_at_.reset();
+        failed_farewells_ = 0;
+    } else if (leave_again_at_ && now < *leave_again_at_) {
+        all.clear();
+    }
+    return all;
+}
+
+/// Told to nobody when it fails: it is tried again, and that the agent is lost is known.
+asio::awaitable<void> ConsulRestorer::leave(std::vector<SpareRegistration> spares) {
+    std::set<std::string> failed; // costs its time-out once
+    for (const SpareRegistration& one : spares) {
+        if (failed.contains(one.agent)) {
+            continue;
+        }
+        const ControlReply reply = co_await agents_->deregister_at(one.agent, one.id, leave_limit);
+        throw_if_aborted(reply);
+        if (deregistration_problem(reply, one.agent).empty()) {
+            registered_->left(one);
+        } else {
+            failed.insert(one.agent);
+        }
+    }
+    leave_again_at_.reset();
+    if (failed.empty()) {
+        failed_farewells_ = 0;
+    } else {
+        leave_again_at_ = Clock::now() + backoff_limit(leave_pauses, failed_farewells_);
+        ++failed_farewells_;
     }
 }
 

@@ -140,6 +140,10 @@ asio::awaitable<std::string> ConsulWatch::take(ControlReply reply, ServiceQuery 
     if (!missing.empty()) {
         co_await restorer_.restore(std::move(missing));
     }
+    std::vector<SpareRegistration> spares = restorer_.spares(Clock::now());
+    if (!spares.empty()) {
+        co_await restorer_.leave(std::move(spares));
+    }
     co_return std::string{};
 }
 

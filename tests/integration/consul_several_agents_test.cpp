@@ -25,6 +25,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
+using testing::SizeIs;
 
 TEST(ConsulSeveralAgents, an_instance_is_deregistered_wherever_it_may_be) {
     ScriptedServer first;
@@ -122,6 +123,44 @@ TEST(ConsulSeveralAgents, an_instance_is_restored_where_it_is_accepted) {
         return subject.notes->has("mine: registered again with " + second.id());
     })) << subject.notes->joined();
     EXPECT_EQ(subject.notes->count(), 1U) << subject.notes->joined();
+}
+
+TEST(ConsulSeveralAgents, an_agent_that_returns_forgets_what_another_one_knows_by_now) {
+    ScriptedServer first{respond(500, "it restarts")};
+    first.next(respond(200));
+    ScriptedServer second{respond(200, "{}")};
+    second.next(respond(404, "unknown service ID: me"));
+    ServiceConfig config = config_for({first.id(), second.id()});
+    config.registration = {.id = "me", .address = "127.0.0.1", .port = 1001};
+    const auto registration = std::make_shared<ConsulRegistration>(
+        SelfConfig{}, config, std::make_shared<Resolver>(), nullptr, nullptr);
+    IoThread io;
+    const std::size_t running = io.start(registration->run());
+    ASSERT_TRUE(wait_until([&] { return deregistered(first).size() == 1; }));
+    EXPECT_EQ(second.requests()[1].method, "PUT");
+    first.always(respond(200));
+    EXPECT_TRUE(wait_until([&] { return deregistered(first).size() == 2; }));
+    EXPECT_FALSE(wait_until([&] { return deregistered(first).size() > 2; }, 3s));
+    EXPECT_THAT(deregistered(second), IsEmpty());
+    io.stop(running);
+    io.run(registration->withdraw());
+    EXPECT_THAT(deregistered(first), SizeIs(2));
+    EXPECT_THAT(deregistered(second), ElementsAre("me"));
+}
+
+TEST(ConsulSeveralAgents, an_instance_registered_with_another_agent_is_forgotten_by_the_first) {
+    ScriptedServer first{raw(listing({"mine"}, "7"))};
+    ScriptedServer second{raw(listing({"mine"}, "7"))};
+    const Subject subject{config_for({first.id(), second.id()})};
+    const Endpoint mine{.id = "mine", .address = "127.0.0.1", .port = 1001};
+    IoThread io;
+    io.run(subject.provider->register_endpoint("web", mine));
+    first.next(respond(500, "No cluster leader"));
+    io.run(subject.provider->register_endpoint("web", mine));
+    const ProviderWatch watch{subject.provider, "web"};
+    EXPECT_TRUE(wait_until([&] { return deregistered(first).size() == 1; }));
+    EXPECT_FALSE(wait_until([&] { return deregistered(first).size() > 1; }, 500ms));
+    EXPECT_THAT(deregistered(second), IsEmpty());
 }
 
 /// What a provider of `config` makes of "a" alone, where `before` had "a" and "b".
