@@ -69,6 +69,26 @@ ConsulAgents::ConsulAgents(const ServiceConfig& config, std::shared_ptr<Resolver
     }
 }
 
+void ConsulAgents::follow(const std::shared_ptr<ConsulAgents>& before) {
+    const std::scoped_lock both{mutex_, before->mutex_};
+    for (const auto& [address, through] : before->former_) {
+        if (!has(address)) {
+            former_.emplace(address, through);
+        }
+    }
+    for (const std::string& address : before->addresses()) {
+        if (!has(address)) {
+            former_[address] = before;
+        }
+    }
+}
+
+std::shared_ptr<ConsulAgents> ConsulAgents::former(const std::string& address) {
+    const std::lock_guard lock{mutex_};
+    const auto found = former_.find(address);
+    return found == former_.end() ? nullptr : found->second;
+}
+
 ControlClient ConsulAgents::connect() const {
     return ControlClient{client_, resolver_};
 }
@@ -159,6 +179,9 @@ asio::awaitable<ControlReply> ConsulAgents::send(ControlClient& client, Request 
 
 asio::awaitable<ControlReply> ConsulAgents::deregister_at(std::string agent, std::string id,
                                                           Duration limit) {
+    if (const std::shared_ptr<ConsulAgents> through = former(agent)) {
+        co_return co_await through->deregister_at(std::move(agent), std::move(id), limit);
+    }
     ControlClient client = connect_to(agent);
     Request request;
     request.method = "PUT";

@@ -6,6 +6,7 @@
 #include <failover/discovery/consul/agent_token.hpp>
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -20,6 +21,10 @@ public:
     /// Throws Error (bad_config) for an address that is none.
     ConsulAgents(const ServiceConfig& config, std::shared_ptr<Resolver> resolver,
                  std::shared_ptr<asio::ssl::context> tls, std::function<void(std::string)> warn);
+
+    /// Agents of `before` that are not among these can be deregistered at from now on, by the token
+    /// and the certificates that `before` has.
+    void follow(const std::shared_ptr<ConsulAgents>& before);
 
     [[nodiscard]] const ConsulOptions& options() const noexcept { return options_; }
     void warn(std::string text) const { warn_(std::move(text)); }
@@ -45,13 +50,16 @@ public:
     /// asio::error::not_connected when that is gone.
     asio::awaitable<ControlReply> wait_at(ControlClient& client, Request request, Duration wait);
 
-    /// One exchange with `agent`, whose answer deregistration_problem() understands.
+    /// One exchange with `agent`, one of these or of those that were followed, whose answer
+    /// deregistration_problem() understands.
     asio::awaitable<ControlReply> deregister_at(std::string agent, std::string id, Duration limit);
 
     /// Longest time for a request that does not block: without a leader an agent says so after 7 s.
     static constexpr Duration answer_limit = std::chrono::seconds{10};
 
 private:
+    /// Through whom an agent that is not one of these is asked; null: nobody knows.
+    [[nodiscard]] std::shared_ptr<ConsulAgents> former(const std::string& address);
     /// Adds the token to `request`. False: `reply` says why it must not be sent. A configured token
     /// that is missing is a reason: Consul shows those without one an empty list.
     [[nodiscard]] bool authorise(Request& request, ControlReply& reply);
@@ -61,8 +69,9 @@ private:
     std::shared_ptr<Resolver> resolver_;
     std::function<void(std::string)> warn_;
     AgentToken token_;
-    std::mutex mutex_;
-    std::string token_problem_; // the last one told of
+    std::mutex mutex_;                                            // guards what follows
+    std::string token_problem_;                                   // the last one told of
+    std::map<std::string, std::shared_ptr<ConsulAgents>> former_; // by address
 };
 
 /// Throws operation_aborted when `reply` ended by cancellation.

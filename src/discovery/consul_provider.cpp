@@ -127,6 +127,7 @@ asio::awaitable<void> ConsulProvider::health_check() {
 
 void ConsulProvider::follow(const ConsulProvider& before) {
     registered_ = before.registered_;
+    agents_->follow(before.agents_);
     const bool other_agents = sorted(agents_->addresses()) != sorted(before.agents_->addresses());
     const bool other_question = !same_question(agents_->options(), before.agents_->options());
     const std::lock_guard lock{before.mutex_};

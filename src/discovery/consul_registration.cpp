@@ -41,7 +41,8 @@ ConsulRegistration::ConsulRegistration(const SelfConfig& self, const ServiceConf
                                        std::shared_ptr<Resolver> resolver,
                                        std::shared_ptr<asio::ssl::context> tls,
                                        std::function<void(std::string)> warn)
-    : agents_{config, std::move(resolver), std::move(tls), std::move(warn)},
+    : agents_{std::make_shared<ConsulAgents>(config, std::move(resolver), std::move(tls),
+                                             std::move(warn))},
       definition_{definition_of_self(self, config, host_name())},
       pace_{new_seed()} {
     if (definition_.endpoint.port == 0) {
@@ -54,7 +55,10 @@ ConsulRegistration::ConsulRegistration(const SelfConfig& self, const ServiceConf
 
 asio::awaitable<void> ConsulRegistration::run() {
     asio::steady_timer timer{co_await asio::this_coro::executor};
-    ControlClient client = agents_.connect();
+    const std::string before = home_agent();
+    ControlClient client = agents_->connect_first_to(before);
+    // The agent that knows it is not to be used any more. It was passing there a moment ago.
+    agent_lost_ = !before.empty() && !agents_->has(before);
     for (;;) {
         const Duration pause = pace_.before_next(Clock::now());
         if (pause > Duration::zero()) {
@@ -89,16 +93,16 @@ asio::awaitable<void> ConsulRegistration::announce(ControlClient& client) {
     }
     Request request;
     request.method = "PUT";
-    request.path = agent_path("/v1/agent/service/register", {}, agents_.options());
+    request.path = agent_path("/v1/agent/service/register", {}, agents_->options());
     request.body = to_json(now);
     std::string problems;
     // What one agent refuses another may accept: tokens, limits and versions differ.
-    for (std::size_t left = agents_.addresses().size(); left > 0; --left) {
+    for (std::size_t left = agents_->addresses().size(); left > 0; --left) {
         const std::string agent = client.current();
         const bool fresh = remember(agent); // it may arrive even when the answer does not
         Request copy = request;
         const ControlReply reply =
-            co_await agents_.send(client, std::move(copy), ConsulAgents::answer_limit);
+            co_await agents_->send(client, std::move(copy), ConsulAgents::answer_limit);
         throw_if_aborted(reply);
         const std::string problem = problem_of(reply, agent);
         if (problem.empty()) {
@@ -131,9 +135,9 @@ void ConsulRegistration::announced_at(const std::string& agent) {
 /// answers at once, and is asked less and less often.
 asio::awaitable<void> ConsulRegistration::look(ControlClient& client) {
     Request request;
-    request.path = agent_path("/v1/agent/service/", definition_.endpoint.id, agents_.options());
+    request.path = agent_path("/v1/agent/service/", definition_.endpoint.id, agents_->options());
     const bool waits = !hash_.empty();
-    Duration wait = agents_.options().wait;
+    Duration wait = agents_->options().wait;
     if (leave_again_at_) {
         wait = std::clamp(*leave_again_at_ - Clock::now(), shortest_wait, wait);
     }
@@ -142,12 +146,14 @@ asio::awaitable<void> ConsulRegistration::look(ControlClient& client) {
         request.path += "hash=" + percent_encoded(hash_) + "&wait=" + consul_duration(wait);
     }
     const TimePoint sent = Clock::now();
-    const ControlReply reply = co_await agents_.send(
+    const ControlReply reply = co_await agents_->send(
         client, std::move(request), longest_answer(waits ? wait : Duration::zero()));
     throw_if_aborted(reply);
     if (reply.complete() && reply.status() == 404) {
         registered_ = false;
-        pace_.on_answer(AnswerKind::noise, Duration::zero());
+        const bool by_us = std::exchange(left_another_, false);
+        agent_lost_ = agent_lost_ || by_us;
+        pace_.on_answer(by_us ? AnswerKind::news : AnswerKind::noise, Duration::zero());
         co_return;
     }
     std::string problem = problem_of(reply, client.current());
@@ -160,6 +166,7 @@ asio::awaitable<void> ConsulRegistration::look(ControlClient& client) {
     }
     worked({});
     agent_lost_ = false; // it is back, and has not forgotten
+    left_another_ = false;
     const std::string hash{reply.response.header("X-Consul-ContentHash").value_or("")};
     const bool news = (waits && Clock::now() - sent >= wait / 2) || hash != hash_;
     hash_ = hash;
@@ -169,13 +176,15 @@ asio::awaitable<void> ConsulRegistration::look(ControlClient& client) {
 void ConsulRegistration::follow(const ConsulRegistration& before) {
     const std::scoped_lock both{mutex_, before.mutex_};
     registered_at_.insert(before.registered_at_.begin(), before.registered_at_.end());
+    home_ = home_.empty() ? before.home_ : home_;
+    agents_->follow(before.agents_);
 }
 
 /// Where the agent that it was registered with is lost, another gets to know it; when the first one
 /// is back with all that it knew, this process is registered twice, and the older one is never
 /// updated again.
 asio::awaitable<void> ConsulRegistration::leave_others(std::string home) {
-    std::set<std::string> others = others_than(home);
+    std::set<std::string> others = settle_at(home);
     const TimePoint now = Clock::now();
     if (others.empty() || (leave_again_at_ && now < *leave_again_at_)) {
         co_return;
@@ -185,9 +194,11 @@ asio::awaitable<void> ConsulRegistration::leave_others(std::string home) {
         farewells.push_back(leave(shared_from_this(), agent));
     }
     co_await together(std::move(farewells), farewell_limit);
-    const std::size_t left = others_than(home).size();
+    const std::size_t left = settle_at(home).size();
     if (left < others.size()) {
-        hash_.clear(); // two addresses may be one agent's: look whether it still knows this process
+        // Two addresses may be one agent's: look whether it still knows this process.
+        hash_.clear();
+        left_another_ = true;
     }
     if (left == 0) {
         leave_again_at_.reset();
@@ -202,7 +213,7 @@ asio::awaitable<void> ConsulRegistration::leave_others(std::string home) {
 asio::awaitable<void> ConsulRegistration::leave(std::shared_ptr<ConsulRegistration> self,
                                                 std::string agent) {
     const std::string id = self->definition_.endpoint.id;
-    const ControlReply reply = co_await self->agents_.deregister_at(agent, id, farewell_limit);
+    const ControlReply reply = co_await self->agents_->deregister_at(agent, id, farewell_limit);
     if (deregistration_problem(reply, agent).empty()) {
         self->forget(agent);
     }
@@ -226,10 +237,10 @@ asio::awaitable<void> ConsulRegistration::withdraw_everywhere(
 asio::awaitable<void> ConsulRegistration::withdraw_at(std::shared_ptr<ConsulRegistration> self,
                                                       std::string agent) {
     const std::string id = self->definition_.endpoint.id;
-    const ControlReply reply = co_await self->agents_.deregister_at(agent, id, farewell_limit);
+    const ControlReply reply = co_await self->agents_->deregister_at(agent, id, farewell_limit);
     const std::string problem = deregistration_problem(reply, agent);
     if (!problem.empty()) {
-        self->agents_.warn("consul: " + escaped(id) + " could not be deregistered: " + problem);
+        self->agents_->warn("consul: " + escaped(id) + " could not be deregistered: " + problem);
     }
 }
 
@@ -238,17 +249,17 @@ void ConsulRegistration::fail(std::string reason) {
     hash_.clear();
     pace_.on_failure();
     if (!std::exchange(failing_, true)) {
-        agents_.warn("consul: " + escaped(definition_.endpoint.id) +
-                     (registered_ ? ": the agent it is registered with is lost: "
-                                  : " could not be registered and is tried again: ") +
-                     reason);
+        agents_->warn("consul: " + escaped(definition_.endpoint.id) +
+                      (registered_ ? ": the agent it is registered with is lost: "
+                                   : " could not be registered and is tried again: ") +
+                      reason);
     }
 }
 
 void ConsulRegistration::worked(const std::string& what) {
     if (std::exchange(failing_, false) || !what.empty()) {
-        agents_.warn("consul: " + escaped(definition_.endpoint.id) + ": " +
-                     (what.empty() ? "the agent answers again" : what));
+        agents_->warn("consul: " + escaped(definition_.endpoint.id) + ": " +
+                      (what.empty() ? "the agent answers again" : what));
     }
 }
 
@@ -258,8 +269,15 @@ bool ConsulRegistration::remember(const std::string& agent) {
     return registered_at_.insert(agent).second;
 }
 
-std::set<std::string> ConsulRegistration::others_than(const std::string& agent) const {
+std::string ConsulRegistration::home_agent() const {
     const std::lock_guard lock{mutex_};
+    return home_;
+}
+
+/// `agent` knows it. Returns the others that may.
+std::set<std::string> ConsulRegistration::settle_at(const std::string& agent) {
+    const std::lock_guard lock{mutex_};
+    home_ = agent;
     std::set<std::string> others = registered_at_;
     others.erase(agent);
     return others;

@@ -35,7 +35,9 @@ public:
     /// is deregistered at all other agents that may know it. Returns after withdraw().
     asio::awaitable<void> run();
 
-    /// Before run(): what `before`, of the same id, has registered is this one's to take back.
+    /// Before run(): what `before`, of the same id, has registered is this one's to take back. It
+    /// stays with the agent that has it while that is configured; else that is made to forget it as
+    /// soon as another one knows it.
     void follow(const ConsulRegistration& before);
 
     /// Deregisters wherever run() has registered, at all agents at the same time. What fails is
@@ -59,20 +61,23 @@ private:
     void worked(const std::string& what);
     void announced_at(const std::string& agent);
     bool remember(const std::string& agent);
-    [[nodiscard]] std::set<std::string> others_than(const std::string& agent) const;
+    [[nodiscard]] std::string home_agent() const;
+    std::set<std::string> settle_at(const std::string& agent);
     void forget(const std::string& agent);
 
-    ConsulAgents agents_;
+    const std::shared_ptr<ConsulAgents> agents_;
     ServiceDefinition definition_;
     QueryPace pace_;
     std::string hash_;                        // what the agent said last of this instance
     bool registered_ = false;                 // as far as is known
     bool agent_lost_ = false;                 // since the agent knew this instance
+    bool left_another_ = false;               // agent, and this one may be the same
     bool failing_ = false;                    // and told of
     std::optional<TimePoint> leave_again_at_; // agents that knew it before
     unsigned failed_farewells_ = 0;           // in a row
     mutable std::mutex mutex_;                // guards what follows
     std::set<std::string> registered_at_;
+    std::string home_; // the one of these that is used; empty: none was yet
     bool withdrawn_ = false;
 };
 

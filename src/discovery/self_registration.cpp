@@ -45,14 +45,11 @@ private:
     asio::awaitable<void> take_back() override { return registration_->withdraw(); }
 
     static std::string identity_of(const SelfConfig& self, const ServiceConfig& config) {
-        const ConsulOptions& agent = config.consul;
-        std::string text =
-            "consul " + agent.scheme + ' ' + agent.datacenter + ' ' + agent.consul_namespace;
-        for (const std::string& address : agent.addresses) {
-            text += ' ' + address;
-        }
-        // The host's name, where it stands for the address, is the same all the time.
-        return text + '\n' + definition_of_self(self, config, {}).endpoint.id;
+        // Whichever agents are used: they are doors to the same catalog, and what is announced
+        // moves from one to the other. The host's name, where it stands for the address, is the
+        // same all the time.
+        return "consul " + config.consul.datacenter + ' ' + config.consul.consul_namespace + '\n' +
+               definition_of_self(self, config, {}).endpoint.id;
     }
 
     const std::shared_ptr<ConsulRegistration> registration_;

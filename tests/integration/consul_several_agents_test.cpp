@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -161,6 +162,75 @@ TEST(ConsulSeveralAgents, an_instance_registered_with_another_agent_is_forgotten
     EXPECT_TRUE(wait_until([&] { return deregistered(first).size() == 1; }));
     EXPECT_FALSE(wait_until([&] { return deregistered(first).size() > 1; }, 500ms));
     EXPECT_THAT(deregistered(second), IsEmpty());
+}
+
+std::vector<std::string> registered(const ScriptedServer& agent) {
+    std::vector<std::string> bodies;
+    for (const SeenRequest& request : agent.requests()) {
+        if (request.target.starts_with("/v1/agent/service/register")) {
+            bodies.push_back(request.body);
+        }
+    }
+    return bodies;
+}
+
+TEST(ConsulReload, of_the_agents_never_takes_this_process_out) {
+    const ScriptedServer first{respond(200, "[]")};
+    const ScriptedServer second{respond(200, "[]")};
+    const auto with = [](const std::string& addresses) {
+        return parse_config(
+            "logging: {providers: {console: {level: \"off\"}}}\nfailover:\n  services:\n"
+            "    web: {provider: consul, address: [" +
+            addresses +
+            "], register: {enabled: true, id: me, address: 127.0.0.1, port: 1001}, "
+            "health_check: {interval: 1s, timeout: 500ms}}\n");
+    };
+    const std::string a = '"' + first.id() + '"';
+    const std::string b = '"' + second.id() + '"';
+    FailoverManager manager{with(a)};
+    ASSERT_TRUE(wait_until([&] { return registered(first).size() == 1; }));
+    ASSERT_FALSE(wait_until([&] { return registered(first).size() > 1; }, 300ms));
+    manager.reload(with(b + ", " + a));
+    ASSERT_TRUE(wait_until([&] { return registered(first).size() == 2; })) << "it stays there";
+    EXPECT_FALSE(wait_until([&] { return !deregistered(first).empty(); }, 500ms));
+    EXPECT_THAT(registered(second), IsEmpty());
+
+    manager.reload(with(b));
+    ASSERT_TRUE(wait_until([&] { return !deregistered(first).empty(); }));
+    ASSERT_THAT(registered(second), SizeIs(1)) << "it was there before it went";
+    EXPECT_THAT(registered(second)[0], HasSubstr("passing"));
+    manager.stop();
+    EXPECT_THAT(deregistered(first), ElementsAre("me"));
+    EXPECT_THAT(deregistered(second), ElementsAre("me"));
+}
+
+TEST(ConsulReload, another_name_of_an_agent_leaves_this_process_registered) {
+    std::atomic<bool> known{false};
+    const ScriptedServer agent{[&](Exchange& exchange, SeenRequest& request) {
+        exchange.read_body(request);
+        if (request.method == "PUT") {
+            known = request.target.find("/deregister/") == std::string::npos;
+        }
+        exchange.send(response_text(known || request.method == "PUT" ? 200 : 404, "{}"));
+    }};
+    const auto made = [&](const std::string& host) {
+        ServiceConfig config = config_for({host + ':' + std::to_string(agent.port())});
+        config.registration = {.id = "me", .address = "127.0.0.1", .port = 1001};
+        return std::make_shared<ConsulRegistration>(SelfConfig{}, config,
+                                                    std::make_shared<Resolver>(), nullptr, nullptr);
+    };
+    IoThread io;
+    const auto before = made("localhost");
+    const std::size_t running = io.start(before->run());
+    ASSERT_TRUE(wait_until([&] { return agent.count() >= 2; }));
+    io.stop(running);
+    const auto heir = made("127.0.0.1");
+    heir->follow(*before);
+    io.start(heir->run());
+    ASSERT_TRUE(wait_until([&] { return registered(agent).size() == 3; }));
+    EXPECT_THAT(registered(agent)[2], HasSubstr("passing"));
+    EXPECT_THAT(deregistered(agent), SizeIs(1));
+    EXPECT_FALSE(wait_until([&] { return !known; }, 500ms));
 }
 
 /// What a provider of `config` makes of "a" alone, where `before` had "a" and "b".
