@@ -164,6 +164,11 @@ asio::awaitable<void> ConsulRegistration::look(ControlClient& client) {
         fail(std::move(problem));
         co_return;
     }
+    if (client.current() != home_agent()) {
+        registered_ = false; // of an earlier time, and perhaps with what was said of it then
+        pace_.on_answer(AnswerKind::news, Duration::zero());
+        co_return;
+    }
     worked({});
     agent_lost_ = false; // it is back, and has not forgotten
     left_another_ = false;
