@@ -2,6 +2,7 @@
 #include "consul_agents.hpp"
 
 #include "../http/tls_context.hpp"
+#include "json_fields.hpp"
 #include <failover/base/error.hpp>
 #include <failover/config/consul_address.hpp>
 #include <failover/config/validate.hpp>
@@ -37,6 +38,18 @@ std::string name_of(const ControlServer& server) {
     endpoint.address = server.address;
     endpoint.port = server.port;
     return host_port(endpoint);
+}
+
+/// The name of the node whose agent says `json` of itself.
+std::string node_in(std::string_view json, std::string& problem) {
+    try {
+        const Json self = parse_object(json);
+        const Json* const config = map_field(self, "Config");
+        return config == nullptr ? std::string{} : text_field(*config, "NodeName");
+    } catch (const FormatError& error) {
+        problem = error.what();
+        return {};
+    }
 }
 
 } // namespace
@@ -187,6 +200,28 @@ asio::awaitable<ControlReply> ConsulAgents::deregister_at(std::string agent, std
     request.method = "PUT";
     request.path = agent_path("/v1/agent/service/deregister/", id, options_);
     co_return co_await send(client, std::move(request), limit);
+}
+
+asio::awaitable<std::string> ConsulAgents::agent_of(std::string node) {
+    std::string problems;
+    for (const std::string& agent : addresses()) {
+        ControlClient client = connect_to(agent);
+        Request request;
+        request.path = "/v1/agent/self";
+        const ControlReply reply = co_await send(client, std::move(request), answer_limit);
+        throw_if_aborted(reply);
+        std::string problem = problem_of(reply, agent);
+        const std::string name = problem.empty() ? node_in(reply.response.body(), problem) : "";
+        if (problem.empty() && name == node) {
+            co_return agent;
+        }
+        problems += (problems.empty() ? "" : "; ") +
+                    (problem.empty() ? agent + " is that of " + escaped(name) : problem);
+    }
+    throw Error{Failure{
+        .code = make_error_code(Errc::discovery_unavailable),
+        .detail = "consul: only the agent of node " + escaped(node) +
+                  " can do that, and none of those configured says that it is it: " + problems}};
 }
 
 void throw_if_aborted(const ControlReply& reply) {

@@ -54,6 +54,9 @@ public:
     /// deregistration_problem() understands.
     asio::awaitable<ControlReply> deregister_at(std::string agent, std::string id, Duration limit);
 
+    /// The one of these that is the agent of `node`. Throws Error when none says that it is.
+    asio::awaitable<std::string> agent_of(std::string node);
+
     /// Longest time for a request that does not block: without a leader an agent says so after 7 s.
     static constexpr Duration answer_limit = std::chrono::seconds{10};
 

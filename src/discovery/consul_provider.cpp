@@ -95,7 +95,16 @@ asio::awaitable<void> ConsulProvider::deregister_endpoint(std::string service, s
     // Agents know their own instances only, and older ones say 200 to the id of another.
     std::vector<std::string> where = registered_->withdraw(id);
     if (where.empty()) {
-        where = agents_->addresses();
+        if (const std::optional<InstanceOrigin> origin = ambiguous(service, id)) {
+            id = origin->id; // what the agents call it
+            if (registered_->has(id, origin->host)) {
+                where = registered_->withdraw(id);
+            } else {
+                where.push_back(co_await agents_->agent_of(origin->node));
+            }
+        } else {
+            where = agents_->addresses();
+        }
     }
     ControlReply failed;
     std::string problems;
@@ -136,6 +145,14 @@ void ConsulProvider::follow(const ConsulProvider& before) {
         one.other_agents = one.other_agents || other_agents;
         one.other_question = one.other_question || other_question;
     }
+}
+
+std::optional<InstanceOrigin> ConsulProvider::ambiguous(const std::string& service,
+                                                        const std::string& id) const {
+    const std::lock_guard lock{mutex_};
+    const auto found = watched_.find(service);
+    return found == watched_.end() || !found->second.memory ? std::nullopt
+                                                            : found->second.memory->ambiguous(id);
 }
 
 std::shared_ptr<ConsulWatchMemory> ConsulProvider::take_up(const std::string& service) {

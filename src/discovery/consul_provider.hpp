@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,8 +40,9 @@ public:
     /// At the agent that answers first, with the check that `health_check` describes. While a watch
     /// of the service runs, an agent that forgot it is told again, until deregister_endpoint().
     asio::awaitable<void> register_endpoint(std::string service, Endpoint endpoint) override;
-    /// At each agent it was registered with by this object, else at all of them. Throws when one of
-    /// these does not answer, or refuses; it is not registered again in any case.
+    /// At each agent it was registered with by this object, else at all of them; of an id that
+    /// several nodes use at the agent of its node only. Throws when one of these does not answer,
+    /// or refuses, or cannot be told; it is not registered again in any case.
     asio::awaitable<void> deregister_endpoint(std::string service, std::string id) override;
     /// Throws when no agent answers, or the one that does knows no leader.
     asio::awaitable<void> health_check() override;
@@ -54,6 +56,9 @@ private:
         bool other_agents = false;
         bool other_question = false;
     };
+    /// See InstanceIds::ambiguous().
+    [[nodiscard]] std::optional<InstanceOrigin> ambiguous(const std::string& service,
+                                                          const std::string& id) const;
     [[nodiscard]] std::shared_ptr<ConsulWatchMemory> take_up(const std::string& service);
 
     // A watch that is being cancelled still uses them.

@@ -150,7 +150,7 @@ asio::awaitable<std::string> ConsulWatch::take(ControlReply reply, ServiceQuery 
 void ConsulWatch::use(CatalogReading reading, IndexMove move, const ServiceQuery& query,
                       TimePoint sent, TimePoint received) {
     std::vector<Endpoint> listed = std::move(reading.endpoints);
-    memory_->ids.assign(listed, reading.nodes, guard_.doubts());
+    memory_->assign_ids(listed, reading.nodes);
     const std::size_t kept = guard_.kept();
     const bool changed = publish(guard_.on_answer(std::move(listed), received));
     tell_kept(kept);

@@ -164,6 +164,47 @@ TEST(ConsulSeveralAgents, an_instance_registered_with_another_agent_is_forgotten
     EXPECT_THAT(deregistered(second), IsEmpty());
 }
 
+/// The agent of `node`; n1 and n2 use one id, at ports 1 and 2.
+Script agent_of(const std::string& node) {
+    return [node](Exchange& exchange, SeenRequest& request) {
+        exchange.read_body(request);
+        const auto on = [](const std::string& name, const std::string& port) {
+            return R"({"Node":{"Node":")" + name +
+                   R"(","Address":"127.0.0.1"},"Service":{"ID":"web","Port":)" + port + "}}";
+        };
+        exchange.send(request.target == "/v1/agent/self"
+                          ? response_text(200, R"({"Config":{"NodeName":")" + node + "\"}}")
+                          : response_text(200, '[' + on("n1", "1") + ',' + on("n2", "2") + ']',
+                                          "X-Consul-Index: 7\r\n"));
+    };
+}
+
+TEST(ConsulSeveralAgents, an_id_that_two_nodes_use_is_deregistered_at_the_agent_of_its_node) {
+    const ScriptedServer first{agent_of("n1")};
+    const ScriptedServer second{agent_of("n2")};
+    const Subject subject{config_for({first.id(), second.id()})};
+    const ProviderWatch watch{subject.provider, "web"};
+    ASSERT_TRUE(watch.becomes("web@n1,web@n2"));
+    IoThread io;
+    io.run(subject.provider->deregister_endpoint("web", "web@n2"));
+    EXPECT_THAT(deregistered(first), IsEmpty());
+    EXPECT_THAT(deregistered(second), ElementsAre("web"));
+
+    const Subject alone{config_for({first.id()})};
+    const ProviderWatch other{alone.provider, "web"};
+    ASSERT_TRUE(other.becomes("web@n1,web@n2"));
+    EXPECT_THAT(
+        thrown_by([&] { io.run(alone.provider->deregister_endpoint("web", "web@n2")); }),
+        AllOf(HasSubstr("only the agent of node n2"), HasSubstr(first.id() + " is that of n1")));
+    EXPECT_THAT(deregistered(first), IsEmpty());
+
+    // What was registered here needs nobody to be told apart.
+    io.run(
+        alone.provider->register_endpoint("web", {.id = "web", .address = "127.0.0.1", .port = 2}));
+    io.run(alone.provider->deregister_endpoint("web", "web@n2"));
+    EXPECT_THAT(deregistered(first), ElementsAre("web"));
+}
+
 std::vector<std::string> registered(const ScriptedServer& agent) {
     std::vector<std::string> bodies;
     for (const SeenRequest& request : agent.requests()) {

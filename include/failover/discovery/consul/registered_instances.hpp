@@ -92,6 +92,13 @@ public:
         return found->second.agents;
     }
 
+    /// Was it registered here, at this host and port?
+    [[nodiscard]] bool has(const std::string& id, const std::string& host) const {
+        const std::lock_guard lock{mutex_};
+        const auto found = all_.find(id);
+        return found != all_.end() && host_port(found->second.definition.endpoint) == host;
+    }
+
     /// No agent knows it any more. One that was registered again meanwhile stays.
     void forget(const std::string& id) {
         const std::lock_guard lock{mutex_};
