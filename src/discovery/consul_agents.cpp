@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "consul_agents.hpp"
 
-#include "../http/tls_context.hpp"
 #include "json_fields.hpp"
 #include <failover/base/error.hpp>
 #include <failover/config/consul_address.hpp>
@@ -70,8 +69,9 @@ ConsulAgents::ConsulAgents(const ServiceConfig& config, std::shared_ptr<Resolver
     const bool secure = std::any_of(client_.servers.begin(), client_.servers.end(),
                                     [](const ControlServer& one) { return one.scheme == "https"; });
     if (secure && tls == nullptr) {
-        tls = http::make_tls_context(options_.tls,
-                                     failover::detail::service_path(config) + ".agent_tls");
+        tls_ = std::make_unique<AgentTls>(options_.tls,
+                                          failover::detail::service_path(config) + ".agent_tls");
+        tls = tls_->get();
     }
     client_.tls = std::move(tls);
     client_.server_name = options_.tls.server_name;
@@ -155,6 +155,17 @@ bool ConsulAgents::authorise(Request& request, ControlReply& reply) {
     return true;
 }
 
+void ConsulAgents::refresh_tls(const ControlReply& reply) {
+    if (!tls_ || reply.complete() || reply.error == asio::error::operation_aborted) {
+        return;
+    }
+    std::string problem = tls_->refresh();
+    const std::lock_guard lock{mutex_};
+    if (std::exchange(tls_problem_, problem) != problem && !problem.empty()) {
+        warn_("consul: " + problem + "; the last good ones stay in use");
+    }
+}
+
 asio::awaitable<ControlReply> ConsulAgents::ask(ControlClient& client, Request request) {
     ControlReply reply;
     for (std::size_t i = 0; i < client_.servers.size(); ++i) {
@@ -177,6 +188,7 @@ asio::awaitable<ControlReply> ConsulAgents::wait_at(ControlClient& client, Reque
     ControlReply reply;
     if (authorise(request, reply)) {
         reply = co_await client.send_kept(std::move(request), longest_answer(wait));
+        refresh_tls(reply);
     }
     co_return reply;
 }
@@ -185,7 +197,11 @@ asio::awaitable<ControlReply> ConsulAgents::send(ControlClient& client, Request 
                                                  Duration limit) {
     ControlReply reply;
     if (authorise(request, reply)) {
+        if (tls_) {
+            client.use(tls_->get());
+        }
         reply = co_await client.send(std::move(request), limit);
+        refresh_tls(reply);
     }
     co_return reply;
 }
@@ -204,6 +220,7 @@ asio::awaitable<ControlReply> ConsulAgents::deregister_at(std::string agent, std
 
 asio::awaitable<std::string> ConsulAgents::agent_of(std::string node) {
     std::string problems;
+    bool all_said = true;
     for (const std::string& agent : addresses()) {
         ControlClient client = connect_to(agent);
         Request request;
@@ -215,11 +232,12 @@ asio::awaitable<std::string> ConsulAgents::agent_of(std::string node) {
         if (problem.empty() && name == node) {
             co_return agent;
         }
+        all_said = all_said && problem.empty();
         problems += (problems.empty() ? "" : "; ") +
                     (problem.empty() ? agent + " is that of " + escaped(name) : problem);
     }
     throw Error{Failure{
-        .code = make_error_code(Errc::discovery_unavailable),
+        .code = make_error_code(all_said ? Errc::invalid_request : Errc::discovery_unavailable),
         .detail = "consul: only the agent of node " + escaped(node) +
                   " can do that, and none of those configured says that it is it: " + problems}};
 }

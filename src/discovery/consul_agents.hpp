@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "agent_tls.hpp"
 #include "control_client.hpp"
 #include <failover/config/service_config.hpp>
 #include <failover/discovery/consul/agent_token.hpp>
@@ -66,14 +67,18 @@ private:
     /// Adds the token to `request`. False: `reply` says why it must not be sent. A configured token
     /// that is missing is a reason: Consul shows those without one an empty list.
     [[nodiscard]] bool authorise(Request& request, ControlReply& reply);
+    /// Files of TLS that changed may be why `reply` failed: the next connection uses them.
+    void refresh_tls(const ControlReply& reply);
 
     ConsulOptions options_;
     ControlClient::Options client_;
     std::shared_ptr<Resolver> resolver_;
     std::function<void(std::string)> warn_;
     AgentToken token_;
-    std::mutex mutex_;                                            // guards what follows
-    std::string token_problem_;                                   // the last one told of
+    std::unique_ptr<AgentTls> tls_; // null: none is needed, or it was given
+    std::mutex mutex_;              // guards what follows
+    std::string token_problem_;     // the last one told of
+    std::string tls_problem_;       // likewise
     std::map<std::string, std::shared_ptr<ConsulAgents>> former_; // by address
 };
 

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <thread>
@@ -271,6 +272,32 @@ TEST(ConsulManager, agents_are_spoken_to_over_tls_as_the_file_says) {
     })) << wary.status_json();
     EXPECT_THAT(thrown_by([&] { FailoverManager{config("/nonexistent/ca.pem")}; }),
                 HasSubstr("failover.services.web.agent_tls.ca_file"));
+}
+
+TEST(ConsulManager, renewed_files_of_tls_are_used_after_a_failure) {
+    const TempDir dir;
+    const TlsCa ca{dir.path(), "ca"};
+    const TlsCa next{dir.path(), "next"};
+    const CertificateFiles files = next.issue({.name = "agent"});
+    const ScriptedServer agent{raw(listing({"a"}, "7")),
+                               ServerTls{.cert_file = files.cert, .key_file = files.key}};
+    const std::string trusted = (dir / "trusted.pem").string();
+    std::filesystem::copy_file(ca.cert_file(), trusted);
+    FailoverManager manager{web_config("address: \"https://" + agent.id() +
+                                       "\", health_check: {type: none}, agent_tls: {ca_file: \"" +
+                                       trusted + "\"}")};
+    const EventLog log{manager};
+    ASSERT_TRUE(wait_until([&] {
+        return manager.status_json().find("certificate verify failed") != std::string::npos;
+    })) << manager.status_json();
+    write_file(dir / "trusted.pem", "no certificate");
+    EXPECT_TRUE(wait_until([&] {
+        return reasons_of(log, EventKind::discovery_warning).find("the last good ones stay") !=
+               std::string::npos;
+    }));
+    std::filesystem::copy_file(next.cert_file(), trusted,
+                               std::filesystem::copy_options::overwrite_existing);
+    EXPECT_TRUE(wait_until([&] { return ids_of(manager) == "a"; }, 20s)) << manager.status_json();
 }
 
 TEST(ConsulScriptedAgents, an_instance_leaves_although_no_connection_outlives_its_answer) {
