@@ -114,7 +114,7 @@ asio::awaitable<void> ProviderRegistration::tell(std::shared_ptr<DiscoveryProvid
     co_await provider->register_endpoint(std::move(service), std::move(endpoint));
 }
 
-asio::awaitable<void> ProviderRegistration::withdraw() {
+asio::awaitable<void> ProviderRegistration::take_back() {
     asio::steady_timer timer{co_await asio::this_coro::executor};
     const auto kubernetes = std::dynamic_pointer_cast<KubernetesProvider>(provider_);
     const TimePoint until = Clock::now() + farewell_limit;
@@ -127,7 +127,7 @@ asio::awaitable<void> ProviderRegistration::withdraw() {
     Duration pause = first_pause;
     error_code stopped;
     while (!stopped) {
-        const Answer answer = co_await take_back(until);
+        const Answer answer = co_await take_back_once(until);
         if (answer.worked && settled) {
             co_return;
         }
@@ -148,7 +148,8 @@ asio::awaitable<void> ProviderRegistration::withdraw() {
     warn_("deregistration failed: " + problem);
 }
 
-asio::awaitable<ProviderRegistration::Answer> ProviderRegistration::take_back(TimePoint until) {
+asio::awaitable<ProviderRegistration::Answer> ProviderRegistration::take_back_once(
+    TimePoint until) {
     const auto answer = std::make_shared<Answer>();
     std::vector<asio::awaitable<void>> request;
     request.push_back(ask(provider_, service_, endpoint_.id, answer));

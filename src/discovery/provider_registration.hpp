@@ -22,15 +22,15 @@ public:
     /// the last to arrive.
     void follow(const SelfRegistration& before) override;
     asio::awaitable<void> run() override;
-    /// Waits for the end of an attempt under way, and repeats what fails for a while.
-    asio::awaitable<void> withdraw() override;
 
 private:
     struct Answer;
+    /// Waits for the end of an attempt under way, and repeats what fails for a while.
+    asio::awaitable<void> take_back() override;
     asio::awaitable<void> announce();
     static asio::awaitable<void> tell(std::shared_ptr<DiscoveryProvider> provider,
                                       std::string service, Endpoint endpoint);
-    asio::awaitable<Answer> take_back(TimePoint until);
+    asio::awaitable<Answer> take_back_once(TimePoint until);
     static asio::awaitable<void> ask(std::shared_ptr<DiscoveryProvider> provider,
                                      std::string service, std::string id,
                                      std::shared_ptr<Answer> answer);

@@ -26,29 +26,28 @@ public:
     AtConsul(const SelfConfig& self, const ServiceConfig& config,
              std::shared_ptr<Resolver> resolver, Warn warn)
         : SelfRegistration{identity_of(self, config)},
-          registration_{self, config, std::move(resolver), nullptr, std::move(warn)} {}
+          registration_{std::make_shared<ConsulRegistration>(self, config, std::move(resolver),
+                                                             nullptr, std::move(warn))} {}
 
     void follow(const SelfRegistration& before) override {
         if (const auto* const old = dynamic_cast<const AtConsul*>(&before)) {
-            registration_.follow(old->registration_);
+            registration_->follow(*old->registration_);
         }
     }
-    asio::awaitable<void> run() override { return registration_.run(); }
-    asio::awaitable<void> withdraw() override { return registration_.withdraw(); }
+    asio::awaitable<void> run() override { return registration_->run(); }
 
 private:
+    asio::awaitable<void> take_back() override { return registration_->withdraw(); }
+
     static std::string identity_of(const SelfConfig& self, const ServiceConfig& config) {
-        const ConsulOptions& agent = config.consul;
-        std::string text =
-            "consul " + agent.scheme + ' ' + agent.datacenter + ' ' + agent.consul_namespace;
-        for (const std::string& address : agent.addresses) {
-            text += ' ' + address;
-        }
-        // The host's name, where it stands for the address, is the same all the time.
-        return text + '\n' + definition_of_self(self, config, {}).endpoint.id;
+        // Whichever agents are used: they are doors to the same catalog, and what is announced
+        // moves from one to the other. The host's name, where it stands for the address, is the
+        // same all the time.
+        return "consul " + config.consul.datacenter + ' ' + config.consul.consul_namespace + '\n' +
+               definition_of_self(self, config, {}).endpoint.id;
     }
 
-    ConsulRegistration registration_;
+    const std::shared_ptr<ConsulRegistration> registration_;
 };
 
 /// This process as an endpoint. Throws ConfigError when it has no address or port that others could

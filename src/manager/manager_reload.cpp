@@ -226,7 +226,13 @@ void FailoverManager::Impl::renew_registrations(std::vector<Service>& before,
         const auto of_its_name = [&](const Service& one) {
             return one.config.name == old.config.name;
         };
-        if (const auto heir = with(next, takes_over); heir != next.end()) {
+        // Two services may announce the same in clusters of their own.
+        const auto inherits = [&](const Service& one) {
+            return of_its_name(one) && takes_over(one);
+        };
+        auto heir = with(next, inherits);
+        heir = heir == next.end() ? with(next, takes_over) : heir;
+        if (heir != next.end()) {
             heir->registration->follow(*old.registration);
             continue;
         }
