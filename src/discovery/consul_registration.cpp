@@ -189,9 +189,8 @@ void ConsulRegistration::follow(const ConsulRegistration& before) {
 /// is back with all that it knew, this process is registered twice, and the older one is never
 /// updated again.
 asio::awaitable<void> ConsulRegistration::leave_others(std::string home) {
-    std::set<std::string> others = settle_at(home);
-    const TimePoint now = Clock::now();
-    if (others.empty() || (leave_again_at_ && now < *leave_again_at_)) {
+    const std::set<std::string> others = settle_at(home);
+    if (!others.empty() && leave_again_at_ && Clock::now() < *leave_again_at_) {
         co_return;
     }
     std::vector<asio::awaitable<void>> farewells;

@@ -35,9 +35,9 @@ public:
     /// is deregistered at all other agents that may know it. Returns after withdraw().
     asio::awaitable<void> run();
 
-    /// Before run(): what `before`, of the same id, has registered is this one's to take back. It
-    /// stays with the agent that has it while that is configured; else that is made to forget it as
-    /// soon as another one knows it.
+    /// Before run(), or beside it: what `before`, of the same id, has registered is this one's to
+    /// take back. It stays with the agent that has it while that is configured; else that is made
+    /// to forget it as soon as another one knows it.
     void follow(const ConsulRegistration& before);
 
     /// Deregisters wherever run() has registered, at all agents at the same time. What fails is
