@@ -65,11 +65,8 @@ asio::awaitable<void> ConsulRegistration::run() {
             timer.expires_after(pause);
             co_await timer.async_wait(asio::use_awaitable);
         }
-        {
-            const std::lock_guard lock{mutex_};
-            if (withdrawn_) {
-                co_return;
-            }
+        if (withdrawn()) {
+            co_return;
         }
         if (registered_) {
             co_await look(client);
@@ -118,6 +115,9 @@ asio::awaitable<void> ConsulRegistration::announce(ControlClient& client) {
                 forget(agent); // it is not there for certain
             }
             client.advance();
+        }
+        if (withdrawn()) {
+            co_return; // meanwhile: another agent must not get to know it
         }
     }
     fail(std::move(problems));
@@ -189,14 +189,13 @@ void ConsulRegistration::follow(const ConsulRegistration& before) {
 /// is back with all that it knew, this process is registered twice, and the older one is never
 /// updated again.
 asio::awaitable<void> ConsulRegistration::leave_others(std::string home) {
-    std::set<std::string> others = settle_at(home);
-    const TimePoint now = Clock::now();
-    if (others.empty() || (leave_again_at_ && now < *leave_again_at_)) {
+    const std::set<std::string> others = settle_at(home);
+    if (!others.empty() && leave_again_at_ && Clock::now() < *leave_again_at_) {
         co_return;
     }
     std::vector<asio::awaitable<void>> farewells;
     for (const std::string& agent : others) {
-        farewells.push_back(leave(shared_from_this(), agent));
+        farewells.push_back(leave(shared_from_this(), agent, false));
     }
     co_await together(std::move(farewells), farewell_limit);
     const std::size_t left = settle_at(home).size();
@@ -214,16 +213,6 @@ asio::awaitable<void> ConsulRegistration::leave_others(std::string home) {
     }
 }
 
-/// Told to nobody when it fails: it is tried again, and that the agent is lost is known.
-asio::awaitable<void> ConsulRegistration::leave(std::shared_ptr<ConsulRegistration> self,
-                                                std::string agent) {
-    const std::string id = self->definition_.endpoint.id;
-    const ControlReply reply = co_await self->agents_->deregister_at(agent, id, farewell_limit);
-    if (deregistration_problem(reply, agent).empty()) {
-        self->forget(agent);
-    }
-}
-
 asio::awaitable<void> ConsulRegistration::withdraw_everywhere(
     std::shared_ptr<ConsulRegistration> self) {
     std::set<std::string> where;
@@ -234,17 +223,19 @@ asio::awaitable<void> ConsulRegistration::withdraw_everywhere(
     }
     std::vector<asio::awaitable<void>> farewells;
     for (const std::string& agent : where) {
-        farewells.push_back(withdraw_at(self, agent));
+        farewells.push_back(leave(self, agent, true));
     }
     co_await together(std::move(farewells), farewell_limit);
 }
 
-asio::awaitable<void> ConsulRegistration::withdraw_at(std::shared_ptr<ConsulRegistration> self,
-                                                      std::string agent) {
+asio::awaitable<void> ConsulRegistration::leave(std::shared_ptr<ConsulRegistration> self,
+                                                std::string agent, bool for_good) {
     const std::string id = self->definition_.endpoint.id;
     const ControlReply reply = co_await self->agents_->deregister_at(agent, id, farewell_limit);
     const std::string problem = deregistration_problem(reply, agent);
-    if (!problem.empty()) {
+    if (problem.empty()) {
+        self->forget(agent);
+    } else if (for_good) { // else it is tried again, and that the agent is lost is known
         self->agents_->warn("consul: " + escaped(id) + " could not be deregistered: " + problem);
     }
 }
@@ -272,6 +263,11 @@ void ConsulRegistration::worked(const std::string& what) {
 bool ConsulRegistration::remember(const std::string& agent) {
     const std::lock_guard lock{mutex_};
     return registered_at_.insert(agent).second;
+}
+
+bool ConsulRegistration::withdrawn() const {
+    const std::lock_guard lock{mutex_};
+    return withdrawn_;
 }
 
 std::string ConsulRegistration::home_agent() const {

@@ -35,9 +35,9 @@ public:
     /// is deregistered at all other agents that may know it. Returns after withdraw().
     asio::awaitable<void> run();
 
-    /// Before run(): what `before`, of the same id, has registered is this one's to take back. It
-    /// stays with the agent that has it while that is configured; else that is made to forget it as
-    /// soon as another one knows it.
+    /// Before run(), or beside it: what `before`, of the same id, has registered is this one's to
+    /// take back. It stays with the agent that has it while that is configured; else that is made
+    /// to forget it as soon as another one knows it.
     void follow(const ConsulRegistration& before);
 
     /// Deregisters wherever run() has registered, at all agents at the same time. What fails is
@@ -53,14 +53,14 @@ private:
     asio::awaitable<void> look(ControlClient& client);
     // Cancelled farewells end only after those who waited for them, and after their owner.
     static asio::awaitable<void> withdraw_everywhere(std::shared_ptr<ConsulRegistration> self);
-    static asio::awaitable<void> withdraw_at(std::shared_ptr<ConsulRegistration> self,
-                                             std::string agent);
     asio::awaitable<void> leave_others(std::string home);
-    static asio::awaitable<void> leave(std::shared_ptr<ConsulRegistration> self, std::string agent);
+    static asio::awaitable<void> leave(std::shared_ptr<ConsulRegistration> self, std::string agent,
+                                       bool for_good);
     void fail(std::string reason);
     void worked(const std::string& what);
     void announced_at(const std::string& agent);
     bool remember(const std::string& agent);
+    [[nodiscard]] bool withdrawn() const;
     [[nodiscard]] std::string home_agent() const;
     std::set<std::string> settle_at(const std::string& agent);
     void forget(const std::string& agent);
