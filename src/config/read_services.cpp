@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include "parts.hpp"
-#include <failover/base/attempt_log.hpp>
 #include <failover/config/consul_address.hpp>
 #include <failover/config/url.hpp>
 
@@ -47,15 +46,6 @@ void read_registration(YAML::Node node, const std::string& path, LoadState& stat
     }
 }
 
-/// `url` for a message: no user name, password, query or fragment.
-std::string shown(const std::string& url) {
-    if (url.find('@') != std::string::npos) {
-        return "found a URL with a user name";
-    }
-    const std::size_t end = url.find_first_of("?#");
-    return "found \"" + escaped(url.substr(0, end)) + (end == std::string::npos ? "\"" : "...\"");
-}
-
 /// "http://host:8080" into `endpoint`; false when it is more, or less, than an address.
 bool read_endpoint_url(const std::string& text, Endpoint& endpoint) {
     const std::optional<Url> url = parse_url(text);
@@ -74,7 +64,8 @@ void read_endpoint_map(const YAML::Node& node, const std::string& path, LoadStat
     std::string url;
     reader.text("url", url);
     if (!url.empty() && !read_endpoint_url(url, endpoint)) {
-        state.complain(node, path + ".url", shown(url) + ", allowed http[s]://host[:port]");
+        state.complain(node, path + ".url",
+                       detail::shown_url(url) + ", allowed http[s]://host[:port]");
     }
     if (reader.has("url") &&
         (reader.has("address") || reader.has("port") || reader.has("scheme"))) {
@@ -126,7 +117,7 @@ void read_endpoints(YamlReader& reader, LoadState& state, std::vector<Endpoint>&
             endpoints.push_back(std::move(endpoint));
         } else {
             state.complain(item, reader.path_of(path),
-                           shown(url) + ", allowed http[s]://host[:port]");
+                           detail::shown_url(url) + ", allowed http[s]://host[:port]");
         }
     }
 }
@@ -157,8 +148,9 @@ void read_agents(YamlReader& reader, LoadState& state, ConsulOptions& consul) {
             consul.addresses.push_back(host_and_port(*agent));
             schemes.insert(agent->scheme);
         } else {
-            state.complain(reader.raw(key), reader.path_of(key),
-                           shown(text) + ", allowed \"host:port\" or http[s]://host[:port]");
+            state.complain(
+                reader.raw(key), reader.path_of(key),
+                detail::shown_url(text) + ", allowed \"host:port\" or http[s]://host[:port]");
         }
     }
     if (schemes.size() > 1) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "consul_agents.hpp"
 
-#include "../http/tls_context.hpp"
+#include "json_fields.hpp"
 #include <failover/base/error.hpp>
 #include <failover/config/consul_address.hpp>
 #include <failover/config/validate.hpp>
@@ -39,6 +39,18 @@ std::string name_of(const ControlServer& server) {
     return host_port(endpoint);
 }
 
+/// The name of the node whose agent says `json` of itself.
+std::string node_in(std::string_view json, std::string& problem) {
+    try {
+        const Json self = parse_object(json);
+        const Json* const config = map_field(self, "Config");
+        return config == nullptr ? std::string{} : text_field(*config, "NodeName");
+    } catch (const FormatError& error) {
+        problem = error.what();
+        return {};
+    }
+}
+
 } // namespace
 
 ConsulAgents::ConsulAgents(const ServiceConfig& config, std::shared_ptr<Resolver> resolver,
@@ -57,8 +69,9 @@ ConsulAgents::ConsulAgents(const ServiceConfig& config, std::shared_ptr<Resolver
     const bool secure = std::any_of(client_.servers.begin(), client_.servers.end(),
                                     [](const ControlServer& one) { return one.scheme == "https"; });
     if (secure && tls == nullptr) {
-        tls = http::make_tls_context(options_.tls,
-                                     failover::detail::service_path(config) + ".agent_tls");
+        tls_ = std::make_unique<AgentTls>(options_.tls,
+                                          failover::detail::service_path(config) + ".agent_tls");
+        tls = tls_->get();
     }
     client_.tls = std::move(tls);
     client_.server_name = options_.tls.server_name;
@@ -67,6 +80,26 @@ ConsulAgents::ConsulAgents(const ServiceConfig& config, std::shared_ptr<Resolver
     if (!warn_) {
         warn_ = [](const std::string&) {};
     }
+}
+
+void ConsulAgents::follow(const std::shared_ptr<ConsulAgents>& before) {
+    const std::scoped_lock both{mutex_, before->mutex_};
+    for (const auto& [address, through] : before->former_) {
+        if (!has(address)) {
+            former_.emplace(address, through);
+        }
+    }
+    for (const std::string& address : before->addresses()) {
+        if (!has(address)) {
+            former_[address] = before;
+        }
+    }
+}
+
+std::shared_ptr<ConsulAgents> ConsulAgents::former(const std::string& address) {
+    const std::lock_guard lock{mutex_};
+    const auto found = former_.find(address);
+    return found == former_.end() ? nullptr : found->second;
 }
 
 ControlClient ConsulAgents::connect() const {
@@ -89,6 +122,11 @@ ControlClient ConsulAgents::connect_first_to(const std::string& address) const {
         std::rotate(all.servers.begin(), first, all.servers.end());
     }
     return ControlClient{std::move(all), resolver_};
+}
+
+bool ConsulAgents::has(const std::string& address) const {
+    return std::any_of(client_.servers.begin(), client_.servers.end(),
+                       [&](const ControlServer& server) { return name_of(server) == address; });
 }
 
 std::vector<std::string> ConsulAgents::addresses() const {
@@ -117,6 +155,17 @@ bool ConsulAgents::authorise(Request& request, ControlReply& reply) {
     return true;
 }
 
+void ConsulAgents::refresh_tls(const ControlReply& reply) {
+    if (!tls_ || reply.complete() || reply.error == asio::error::operation_aborted) {
+        return;
+    }
+    std::string problem = tls_->refresh();
+    const std::lock_guard lock{mutex_};
+    if (std::exchange(tls_problem_, problem) != problem && !problem.empty()) {
+        warn_("consul: " + problem + "; the last good ones stay in use");
+    }
+}
+
 asio::awaitable<ControlReply> ConsulAgents::ask(ControlClient& client, Request request) {
     ControlReply reply;
     for (std::size_t i = 0; i < client_.servers.size(); ++i) {
@@ -139,6 +188,7 @@ asio::awaitable<ControlReply> ConsulAgents::wait_at(ControlClient& client, Reque
     ControlReply reply;
     if (authorise(request, reply)) {
         reply = co_await client.send_kept(std::move(request), longest_answer(wait));
+        refresh_tls(reply);
     }
     co_return reply;
 }
@@ -147,9 +197,49 @@ asio::awaitable<ControlReply> ConsulAgents::send(ControlClient& client, Request 
                                                  Duration limit) {
     ControlReply reply;
     if (authorise(request, reply)) {
+        if (tls_) {
+            client.use(tls_->get());
+        }
         reply = co_await client.send(std::move(request), limit);
+        refresh_tls(reply);
     }
     co_return reply;
+}
+
+asio::awaitable<ControlReply> ConsulAgents::deregister_at(std::string agent, std::string id,
+                                                          Duration limit) {
+    if (const std::shared_ptr<ConsulAgents> through = former(agent)) {
+        co_return co_await through->deregister_at(std::move(agent), std::move(id), limit);
+    }
+    ControlClient client = connect_to(agent);
+    Request request;
+    request.method = "PUT";
+    request.path = agent_path("/v1/agent/service/deregister/", id, options_);
+    co_return co_await send(client, std::move(request), limit);
+}
+
+asio::awaitable<std::string> ConsulAgents::agent_of(std::string node) {
+    std::string problems;
+    bool all_said = true;
+    for (const std::string& agent : addresses()) {
+        ControlClient client = connect_to(agent);
+        Request request;
+        request.path = "/v1/agent/self";
+        const ControlReply reply = co_await send(client, std::move(request), answer_limit);
+        throw_if_aborted(reply);
+        std::string problem = problem_of(reply, agent);
+        const std::string name = problem.empty() ? node_in(reply.response.body(), problem) : "";
+        if (problem.empty() && name == node) {
+            co_return agent;
+        }
+        all_said = all_said && problem.empty();
+        problems += (problems.empty() ? "" : "; ") +
+                    (problem.empty() ? agent + " is that of " + escaped(name) : problem);
+    }
+    throw Error{Failure{
+        .code = make_error_code(all_said ? Errc::invalid_request : Errc::discovery_unavailable),
+        .detail = "consul: only the agent of node " + escaped(node) +
+                  " can do that, and none of those configured says that it is it: " + problems}};
 }
 
 void throw_if_aborted(const ControlReply& reply) {
@@ -175,6 +265,11 @@ std::string problem_of(const ControlReply& reply, const std::string& agent) {
         out += "; check the token and its policy";
     }
     return out;
+}
+
+std::string deregistration_problem(const ControlReply& reply, const std::string& agent) {
+    const bool unknown = reply.complete() && reply.status() == 404; // older agents say 200
+    return unknown ? std::string{} : problem_of(reply, agent);
 }
 
 } // namespace failover::discovery

@@ -11,6 +11,7 @@
 
 #include <boost/asio/error.hpp>
 
+#include <algorithm>
 #include <utility>
 
 namespace failover::discovery {
@@ -30,6 +31,17 @@ void demand(const ControlReply& reply, std::string problem, const std::string& s
                                                                  : Errc::discovery_unavailable),
                         .service = service,
                         .detail = "consul: " + operation + ": " + problem}};
+}
+
+std::vector<std::string> sorted(std::vector<std::string> texts) {
+    std::sort(texts.begin(), texts.end());
+    return texts;
+}
+
+/// Would the agents of one cluster list the same instances for both?
+bool same_question(const ConsulOptions& a, const ConsulOptions& b) {
+    return a.datacenter == b.datacenter && a.consul_namespace == b.consul_namespace &&
+           a.tags == b.tags && a.passing_only == b.passing_only;
 }
 
 } // namespace
@@ -83,19 +95,22 @@ asio::awaitable<void> ConsulProvider::deregister_endpoint(std::string service, s
     // Agents know their own instances only, and older ones say 200 to the id of another.
     std::vector<std::string> where = registered_->withdraw(id);
     if (where.empty()) {
-        where = agents_->addresses();
+        if (const std::optional<InstanceOrigin> origin = ambiguous(service, id)) {
+            id = origin->id; // what the agents call it
+            if (registered_->has(id, origin->host)) {
+                where = registered_->withdraw(id);
+            } else {
+                where.push_back(co_await agents_->agent_of(origin->node));
+            }
+        } else {
+            where = agents_->addresses();
+        }
     }
     ControlReply failed;
     std::string problems;
     for (const std::string& agent : where) {
-        ControlClient client = agents_->connect_to(agent);
-        Request request;
-        request.method = "PUT";
-        request.path = agent_path("/v1/agent/service/deregister/", id, agents_->options());
-        ControlReply reply =
-            co_await agents_->send(client, std::move(request), ConsulAgents::answer_limit);
-        const bool unknown = reply.complete() && reply.status() == 404; // newer ones say so
-        const std::string problem = unknown ? "" : problem_of(reply, agent);
+        ControlReply reply = co_await agents_->deregister_at(agent, id, ConsulAgents::answer_limit);
+        const std::string problem = deregistration_problem(reply, agent);
         if (!problem.empty()) {
             problems += (problems.empty() ? "" : "; ") + problem;
             failed = std::move(reply);
@@ -121,20 +136,43 @@ asio::awaitable<void> ConsulProvider::health_check() {
 
 void ConsulProvider::follow(const ConsulProvider& before) {
     registered_ = before.registered_;
+    agents_->follow(before.agents_);
+    const bool other_agents = sorted(agents_->addresses()) != sorted(before.agents_->addresses());
+    const bool other_question = !same_question(agents_->options(), before.agents_->options());
     const std::lock_guard lock{before.mutex_};
-    ids_ = before.ids_;
+    watched_ = before.watched_;
+    for (auto& [service, one] : watched_) {
+        one.other_agents = one.other_agents || other_agents;
+        one.other_question = one.other_question || other_question;
+    }
+}
+
+std::optional<InstanceOrigin> ConsulProvider::ambiguous(const std::string& service,
+                                                        const std::string& id) const {
+    const std::lock_guard lock{mutex_};
+    const auto found = watched_.find(service);
+    return found == watched_.end() || !found->second.memory ? std::nullopt
+                                                            : found->second.memory->ambiguous(id);
+}
+
+std::shared_ptr<ConsulWatchMemory> ConsulProvider::take_up(const std::string& service) {
+    const std::lock_guard lock{mutex_};
+    Watched& one = watched_[service];
+    // A copy: the watch before may not have heard yet that it has ended.
+    auto memory = one.memory ? std::make_shared<ConsulWatchMemory>(*one.memory)
+                             : std::make_shared<ConsulWatchMemory>();
+    if (one.other_question) {
+        memory->on_other_question();
+    } else if (one.other_agents) {
+        memory->on_other_agents();
+    }
+    one = Watched{.memory = memory};
+    return memory;
 }
 
 asio::awaitable<void> ConsulProvider::watch(SnapshotSink sink) {
-    std::shared_ptr<InstanceIds> ids;
-    {
-        const std::lock_guard lock{mutex_};
-        std::shared_ptr<InstanceIds>& known = ids_[sink.service()];
-        // A copy: the watch before may not have heard yet that it has ended.
-        known = known ? std::make_shared<InstanceIds>(*known) : std::make_shared<InstanceIds>();
-        ids = known;
-    }
-    ConsulWatch watch{agents_,         registered_,      std::move(ids),
+    std::shared_ptr<ConsulWatchMemory> memory = take_up(sink.service());
+    ConsulWatch watch{agents_,         registered_,      std::move(memory),
                       std::move(sink), checks_.interval, new_seed()};
     co_await watch.run();
 }

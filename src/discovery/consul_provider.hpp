@@ -2,8 +2,8 @@
 #pragma once
 
 #include "consul_agents.hpp"
+#include "consul_watch_memory.hpp"
 #include <failover/config/service_config.hpp>
-#include <failover/discovery/consul/instance_ids.hpp>
 #include <failover/discovery/consul/registered_instances.hpp>
 #include <failover/discovery/provider.hpp>
 #include <failover/engine/resolver.hpp>
@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,7 +31,8 @@ public:
     ConsulProvider(const ServiceConfig& config, std::shared_ptr<Resolver> resolver,
                    std::shared_ptr<asio::ssl::context> tls, std::function<void(std::string)> warn);
 
-    /// Before anything else: goes on with what `before` has registered, and with its ids.
+    /// Before anything else: goes on with what `before` has registered, with its ids, and with what
+    /// it doubts of the lists.
     void follow(const ConsulProvider& before);
 
     /// One read that does not block. An empty list is returned as it is.
@@ -38,8 +40,9 @@ public:
     /// At the agent that answers first, with the check that `health_check` describes. While a watch
     /// of the service runs, an agent that forgot it is told again, until deregister_endpoint().
     asio::awaitable<void> register_endpoint(std::string service, Endpoint endpoint) override;
-    /// At each agent it was registered with by this object, else at all of them. Throws when one of
-    /// these does not answer, or refuses; it is not registered again in any case.
+    /// At each agent it was registered with by this object, else at all of them; of an id that
+    /// several nodes use at the agent of its node only. Throws when one of these does not answer,
+    /// or refuses, or cannot be told; it is not registered again in any case.
     asio::awaitable<void> deregister_endpoint(std::string service, std::string id) override;
     /// Throws when no agent answers, or the one that does knows no leader.
     asio::awaitable<void> health_check() override;
@@ -47,11 +50,22 @@ public:
     asio::awaitable<void> watch(SnapshotSink sink) override;
 
 private:
+    /// Of one service, and what its last watch did not know yet.
+    struct Watched {
+        std::shared_ptr<ConsulWatchMemory> memory{};
+        bool other_agents = false;
+        bool other_question = false;
+    };
+    /// See InstanceIds::ambiguous().
+    [[nodiscard]] std::optional<InstanceOrigin> ambiguous(const std::string& service,
+                                                          const std::string& id) const;
+    [[nodiscard]] std::shared_ptr<ConsulWatchMemory> take_up(const std::string& service);
+
     // A watch that is being cancelled still uses them.
     std::shared_ptr<ConsulAgents> agents_;
     std::shared_ptr<RegisteredInstances> registered_ = std::make_shared<RegisteredInstances>();
     mutable std::mutex mutex_;
-    std::map<std::string, std::shared_ptr<InstanceIds>> ids_; // by service; each of one watch
+    std::map<std::string, Watched> watched_; // by service
     HealthCheckOptions checks_;
     bool any_certificate_;
 };

@@ -7,10 +7,21 @@
 #include <failover/retry/backoff.hpp>
 
 #include <algorithm>
+#include <chrono>
+#include <cstddef>
 #include <memory>
+#include <set>
 #include <utility>
 
 namespace failover::discovery {
+namespace {
+
+/// For an agent to forget what another one knows by now: the watch waits for it.
+constexpr Duration leave_limit = std::chrono::milliseconds{1500};
+constexpr BackoffOptions leave_pauses{.base = std::chrono::seconds{2},
+                                      .max = std::chrono::minutes{1}};
+
+} // namespace
 
 ConsulRestorer::ConsulRestorer(std::shared_ptr<ConsulAgents> agents,
                                std::shared_ptr<RegisteredInstances> registered, std::string service,
@@ -48,6 +59,9 @@ asio::awaitable<void> ConsulRestorer::restore(std::vector<WantedInstance> missin
         if (!outcome.problem.empty() && problem.empty()) {
             problem = escaped(id) + ": " + outcome.problem;
         }
+        if (outcome.refused) {
+            client.reset(); // what was refused of this one may be accepted of the next
+        }
         if (outcome.nobody_answers) {
             break; // nor would anybody answer for the others
         }
@@ -56,23 +70,46 @@ asio::awaitable<void> ConsulRestorer::restore(std::vector<WantedInstance> missin
     finish(problem);
 }
 
-/// Asks the agent that was told of it, or the next one that answers: where that one is gone for
-/// good, another has to know it.
+/// Asks the agent that was told of it, or the next one that answers and does not refuse: where that
+/// one is gone for good, another has to know it.
 asio::awaitable<ConsulRestorer::Outcome> ConsulRestorer::restore_one(WantedInstance what,
                                                                      ControlClient& client) {
+    std::string problems;
+    bool nobody_answers = true;
+    for (std::size_t left = agents_->addresses().size(); left > 0; --left) {
+        WantedInstance copy = what;
+        Outcome outcome = co_await restore_at_current(std::move(copy), client);
+        if (!outcome.another_may) {
+            outcome.refused = !nobody_answers;
+            co_return outcome;
+        }
+        problems += (problems.empty() ? "" : "; ") + outcome.problem;
+        if (!outcome.nobody_answers) {
+            nobody_answers = false;
+            client.advance(); // it answers, so the client would go on asking it
+        }
+    }
+    co_return Outcome{.problem = std::move(problems),
+                      .nobody_answers = nobody_answers,
+                      .refused = !nobody_answers};
+}
+
+asio::awaitable<ConsulRestorer::Outcome> ConsulRestorer::restore_at_current(WantedInstance what,
+                                                                            ControlClient& client) {
     if (!what.outdated) {
         Request request;
         request.path =
             agent_path("/v1/agent/service/", what.definition.endpoint.id, agents_->options());
-        const ControlReply reply = co_await agents_->ask(client, std::move(request));
+        const std::string agent = client.current();
+        const ControlReply reply =
+            co_await agents_->send(client, std::move(request), ConsulAgents::answer_limit);
         throw_if_aborted(reply);
         if (reply.complete() && reply.status() == 200) {
             registered_->known(what, Clock::now());
             co_return Outcome{};
         }
         if (!reply.complete() || reply.status() != 404) {
-            co_return Outcome{.problem = problem_of(reply, client.current()),
-                              .nobody_answers = !reply.complete()};
+            co_return failure_of(reply, agent);
         }
     }
     co_return co_await register_again(std::move(what), client);
@@ -91,7 +128,7 @@ asio::awaitable<ConsulRestorer::Outcome> ConsulRestorer::register_again(WantedIn
     const ControlReply reply =
         co_await agents_->send(client, std::move(request), ConsulAgents::answer_limit);
     throw_if_aborted(reply);
-    Outcome outcome{.problem = problem_of(reply, agent), .nobody_answers = !reply.complete()};
+    Outcome outcome = failure_of(reply, agent);
     if (!outcome.problem.empty()) {
         co_return outcome;
     }
@@ -103,7 +140,7 @@ asio::awaitable<ConsulRestorer::Outcome> ConsulRestorer::register_again(WantedIn
             break;
         case RegisteredInstances::Restored::unwanted: {
             std::string id = what.definition.endpoint.id;
-            co_await take_back(std::move(id), client);
+            co_await take_back(std::move(id), agent);
             break;
         }
         case RegisteredInstances::Restored::outdated:
@@ -113,18 +150,57 @@ asio::awaitable<ConsulRestorer::Outcome> ConsulRestorer::register_again(WantedIn
     co_return outcome;
 }
 
+ConsulRestorer::Outcome ConsulRestorer::failure_of(const ControlReply& reply,
+                                                   const std::string& agent) {
+    Outcome outcome{.problem = problem_of(reply, agent), .nobody_answers = !reply.complete()};
+    // What was not sent would not be sent to another either.
+    outcome.another_may = !outcome.problem.empty() && reply.error != Errc::invalid_request;
+    return outcome;
+}
+
 /// It was deregistered while it was registered again.
-asio::awaitable<void> ConsulRestorer::take_back(std::string id, ControlClient& client) {
-    Request request;
-    request.method = "PUT";
-    request.path = agent_path("/v1/agent/service/deregister/", id, agents_->options());
+asio::awaitable<void> ConsulRestorer::take_back(std::string id, std::string agent) {
     const ControlReply reply =
-        co_await agents_->send(client, std::move(request), ConsulAgents::answer_limit);
+        co_await agents_->deregister_at(agent, id, ConsulAgents::answer_limit);
     throw_if_aborted(reply);
-    const bool unknown = reply.complete() && reply.status() == 404;
-    const std::string problem = unknown ? "" : problem_of(reply, client.current());
+    const std::string problem = deregistration_problem(reply, agent);
     if (!problem.empty()) {
         agents_->warn("consul: " + escaped(id) + " could not be deregistered: " + problem);
+    }
+}
+
+std::vector<SpareRegistration> ConsulRestorer::spares(TimePoint now) {
+    std::vector<SpareRegistration> all = registered_->spares(service_);
+    if (all.empty()) {
+        leave_again_at_.reset();
+        failed_farewells_ = 0;
+    } else if (leave_again_at_ && now < *leave_again_at_) {
+        all.clear();
+    }
+    return all;
+}
+
+/// Told to nobody when it fails: it is tried again, and that the agent is lost is known.
+asio::awaitable<void> ConsulRestorer::leave(std::vector<SpareRegistration> spares) {
+    std::set<std::string> failed; // costs its time-out once
+    for (const SpareRegistration& one : spares) {
+        if (failed.contains(one.agent)) {
+            continue;
+        }
+        const ControlReply reply = co_await agents_->deregister_at(one.agent, one.id, leave_limit);
+        throw_if_aborted(reply);
+        if (deregistration_problem(reply, one.agent).empty()) {
+            registered_->left(one);
+        } else {
+            failed.insert(one.agent);
+        }
+    }
+    leave_again_at_.reset();
+    if (failed.empty()) {
+        failed_farewells_ = 0;
+    } else {
+        leave_again_at_ = Clock::now() + backoff_limit(leave_pauses, failed_farewells_);
+        ++failed_farewells_;
     }
 }
 

@@ -27,16 +27,19 @@ bool same_listing(const std::vector<Endpoint>& a, const std::vector<Endpoint>& b
 
 ConsulWatch::ConsulWatch(std::shared_ptr<ConsulAgents> agents,
                          std::shared_ptr<RegisteredInstances> registered,
-                         std::shared_ptr<InstanceIds> ids, SnapshotSink sink, Duration checks,
-                         std::uint64_t seed)
+                         std::shared_ptr<ConsulWatchMemory> memory, SnapshotSink sink,
+                         Duration checks, std::uint64_t seed)
     : agents_{std::move(agents)},
       sink_{std::move(sink)},
       client_{agents_->connect()},
       pace_{seed},
-      guard_{RemovalGuardOptions::for_checks_every(checks)},
-      ids_{std::move(ids)},
+      memory_{std::move(memory)},
+      guard_{memory_->guard},
+      index_{memory_->index},
       restorer_{agents_, std::move(registered), sink_.service(), seed + 1} {
+    guard_.use(RemovalGuardOptions::for_checks_every(checks));
     guard_.follow(sink_.current());
+    index_.on_failure(); // it came over another connection
 }
 
 asio::awaitable<void> ConsulWatch::run() {
@@ -137,13 +140,17 @@ asio::awaitable<std::string> ConsulWatch::take(ControlReply reply, ServiceQuery 
     if (!missing.empty()) {
         co_await restorer_.restore(std::move(missing));
     }
+    std::vector<SpareRegistration> spares = restorer_.spares(Clock::now());
+    if (!spares.empty()) {
+        co_await restorer_.leave(std::move(spares));
+    }
     co_return std::string{};
 }
 
 void ConsulWatch::use(CatalogReading reading, IndexMove move, const ServiceQuery& query,
                       TimePoint sent, TimePoint received) {
     std::vector<Endpoint> listed = std::move(reading.endpoints);
-    ids_->assign(listed, reading.nodes, guard_.doubts());
+    memory_->assign_ids(listed, reading.nodes);
     const std::size_t kept = guard_.kept();
     const bool changed = publish(guard_.on_answer(std::move(listed), received));
     tell_kept(kept);

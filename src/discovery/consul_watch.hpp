@@ -4,10 +4,8 @@
 #include "consul_agents.hpp"
 #include "consul_catalog.hpp"
 #include "consul_restorer.hpp"
-#include <failover/discovery/consul/blocking_index.hpp>
-#include <failover/discovery/consul/instance_ids.hpp>
+#include "consul_watch_memory.hpp"
 #include <failover/discovery/consul/query_pace.hpp>
-#include <failover/discovery/consul/removal_guard.hpp>
 #include <failover/discovery/consul/service_query.hpp>
 #include <failover/discovery/provider.hpp>
 
@@ -23,11 +21,12 @@ namespace failover::discovery {
 /// Cancel     total.
 class ConsulWatch {
 public:
-    /// `ids`: what a watch of the same service before gave out. `checks`: how often Consul checks
-    /// the instances; decides how long doubtful removals wait.
+    /// `memory`: of a watch of the same service before; of nobody else now. `checks`: how often
+    /// Consul checks the instances; decides how long doubtful removals wait.
     ConsulWatch(std::shared_ptr<ConsulAgents> agents,
-                std::shared_ptr<RegisteredInstances> registered, std::shared_ptr<InstanceIds> ids,
-                SnapshotSink sink, Duration checks, std::uint64_t seed);
+                std::shared_ptr<RegisteredInstances> registered,
+                std::shared_ptr<ConsulWatchMemory> memory, SnapshotSink sink, Duration checks,
+                std::uint64_t seed);
 
     /// Ends by cancellation only: failures are reported to the sink and retried.
     asio::awaitable<void> run();
@@ -50,10 +49,10 @@ private:
     std::shared_ptr<ConsulAgents> agents_; // shared with the provider, which may end before
     SnapshotSink sink_;
     ControlClient client_;
-    BlockingIndex index_;
     QueryPace pace_;
-    RemovalGuard guard_;
-    std::shared_ptr<InstanceIds> ids_;
+    const std::shared_ptr<ConsulWatchMemory> memory_;
+    RemovalGuard& guard_;
+    BlockingIndex& index_;
     ConsulRestorer restorer_;
     std::string answered_by_;
     std::vector<Endpoint> published_;

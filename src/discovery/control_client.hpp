@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace failover::discovery {
@@ -89,6 +90,8 @@ public:
     asio::awaitable<ControlReply> stream(Request request, Duration limit, Duration idle,
                                          http::BodySink& sink);
 
+    /// From the next connection on.
+    void use(std::shared_ptr<asio::ssl::context> tls) noexcept { options_.tls = std::move(tls); }
     /// The next request goes to the next server, on a new connection.
     void advance() noexcept;
     /// "10.0.0.1:8500": who answered the last request; after one that got no answer, who is next.

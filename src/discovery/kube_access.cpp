@@ -4,6 +4,7 @@
 #include "kube_tls.hpp"
 #include <failover/config/load.hpp>
 
+#include <algorithm>
 #include <tuple>
 #include <utility>
 
@@ -17,8 +18,13 @@ auto connection_part(const KubeCredentials& one) {
 
 } // namespace
 
-KubeAccess::KubeAccess(Load load, std::shared_ptr<Resolver> resolver)
-    : load_{std::move(load)}, resolver_{std::move(resolver)}, state_{this->load()} {}
+KubeAccess::KubeAccess(Load load, std::shared_ptr<Resolver> resolver, Warn warn)
+    : load_{std::move(load)},
+      resolver_{std::move(resolver)},
+      warn_{std::move(warn)},
+      state_{this->load()} {
+    tell(state_.credentials->warnings, {});
+}
 
 KubeAccess::State KubeAccess::load() const {
     State state;
@@ -41,13 +47,30 @@ bool KubeAccess::refresh() {
     } catch (const ConfigError&) {
         return false; // half written, perhaps
     }
-    const std::lock_guard lock{mutex_};
-    const bool other = connection_part(*loaded.credentials) != connection_part(*state_.credentials);
-    if (!other) {
-        loaded.tls = state_.tls;
+    const std::shared_ptr<const KubeCredentials> now = loaded.credentials;
+    std::shared_ptr<const KubeCredentials> before;
+    bool other = false;
+    {
+        const std::lock_guard lock{mutex_};
+        before = state_.credentials;
+        other = connection_part(*now) != connection_part(*before);
+        if (!other) {
+            loaded.tls = state_.tls;
+        }
+        state_ = std::move(loaded);
     }
-    state_ = std::move(loaded);
+    tell(now->warnings, before->warnings);
     return other;
+}
+
+/// What is not known yet: a kubeconfig that was replaced may verify no server any more.
+void KubeAccess::tell(const std::vector<std::string>& warnings,
+                      const std::vector<std::string>& known) const {
+    for (const std::string& warning : warnings) {
+        if (warn_ && std::find(known.begin(), known.end(), warning) == known.end()) {
+            warn_("kubernetes: " + warning);
+        }
+    }
 }
 
 std::string KubeAccess::token() const {

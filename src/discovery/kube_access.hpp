@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 namespace failover::discovery {
 
@@ -19,9 +20,11 @@ namespace failover::discovery {
 class KubeAccess {
 public:
     using Load = std::function<KubeCredentials()>;
+    using Warn = std::function<void(std::string)>;
 
-    /// Calls `load`, which throws ConfigError when there are no usable credentials.
-    KubeAccess(Load load, std::shared_ptr<Resolver> resolver);
+    /// Calls `load`, which throws ConfigError when there are no usable credentials. `warn` is told
+    /// what a user should know of them, now and when they are loaded again; from any thread.
+    KubeAccess(Load load, std::shared_ptr<Resolver> resolver, Warn warn = {});
 
     [[nodiscard]] std::shared_ptr<const KubeCredentials> current() const;
     /// Loads again; true when something but the token is different now, so that connections have to
@@ -38,9 +41,12 @@ private:
         std::shared_ptr<asio::ssl::context> tls; // null: plain http
     };
     [[nodiscard]] State load() const;
+    void tell(const std::vector<std::string>& warnings,
+              const std::vector<std::string>& known) const;
 
     Load load_;
     std::shared_ptr<Resolver> resolver_;
+    Warn warn_;
     mutable std::mutex mutex_;
     State state_;
 };

@@ -3,6 +3,7 @@
 
 #include "json_fields.hpp"
 #include "kube_failures.hpp"
+#include "kube_service_port.hpp"
 #include <failover/discovery/kubernetes/slice.hpp>
 
 #include <boost/asio/ip/address.hpp>
@@ -76,13 +77,16 @@ std::string registered_slice(const KubeService& service, const Endpoint& endpoin
     if (!version.empty()) {
         metadata["resourceVersion"] = version;
     }
-    const Json port{{"name", port_name}, {"protocol", "TCP"}, {"port", endpoint.port}};
+    Json port{{"name", port_name}, {"protocol", "TCP"}, {"port", endpoint.port}};
+    if (endpoint.scheme == "https") {
+        port["appProtocol"] = "https"; // the port's name need not say it
+    }
     const Json slice{{"apiVersion", "discovery.k8s.io/v1"},
                      {"kind", "EndpointSlice"},
                      {"metadata", std::move(metadata)},
                      {"addressType", type},
                      {"endpoints", Json::array({std::move(entry)})},
-                     {"ports", Json::array({port})}};
+                     {"ports", Json::array({std::move(port)})}};
     return slice.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -91,7 +95,7 @@ KubeRegistrar::KubeRegistrar(std::shared_ptr<KubeAccess> access, KubeService ser
 
 asio::awaitable<void> KubeRegistrar::add(Endpoint endpoint, std::string port_name) {
     address_type_of(service_, endpoint); // before anything is sent
-    co_await require_no_selector();
+    port_name = co_await own_port_name(endpoint.port, std::move(port_name));
     const std::string all = slices_path(service_.kubernetes_namespace);
     const std::string name = slice_name(service_.name, endpoint);
     const std::string one = all + '/' + percent_encoded(name);
@@ -151,28 +155,31 @@ asio::awaitable<ControlReply> KubeRegistrar::ask(std::string method, std::string
 
 /// The endpoints of a service with a selector are its pods: another one among them would get
 /// traffic that nobody expects there. Who may not read services is trusted to know.
-asio::awaitable<void> KubeRegistrar::require_no_selector() {
+asio::awaitable<std::string> KubeRegistrar::own_port_name(std::uint16_t port,
+                                                          std::string otherwise) {
     const std::string path = "/api/v1/namespaces/" +
                              percent_encoded(service_.kubernetes_namespace) + "/services/" +
                              percent_encoded(service_.name);
     const ControlReply reply = co_await ask("GET", path, {});
-    if (!reply.complete() || reply.status() == 401) {
-        fail(reply, "the endpoint could not be registered");
-    }
-    if (reply.status() == 404) {
+    if (reply.complete() && reply.status() == 404) {
         throw kube_error(service_, "there is no such service to register an endpoint of");
     }
-    if (reply.status() != 200) {
-        co_return;
+    if (reply.complete() && reply.status() == 403) {
+        co_return otherwise;
+    }
+    if (!reply.complete() || reply.status() != 200) { // in trouble: nothing is known of it
+        fail(reply, "the endpoint could not be registered, since its service could not be read");
     }
     bool selects = false;
     bool is_alias = false;
+    std::string name;
     try {
         const Json service = parse_object(reply.response.body());
         const Json* spec = map_field(service, "spec");
         const Json* selector = spec == nullptr ? nullptr : map_field(*spec, "selector");
         selects = selector != nullptr && !selector->empty();
         is_alias = spec != nullptr && text_field(*spec, "type") == "ExternalName";
+        name = spec == nullptr ? otherwise : service_port_name(*spec, port, otherwise);
     } catch (const FormatError& error) {
         throw kube_error(service_, std::string{"the service cannot be read: "} + error.what());
     }
@@ -188,6 +195,7 @@ asio::awaitable<void> KubeRegistrar::require_no_selector() {
                          "is for services without one",
                          Errc::unsupported);
     }
+    co_return name;
 }
 
 /// Empty when it is gone by now. Throws when it belongs to somebody else.
@@ -221,7 +229,13 @@ asio::awaitable<KubeRegistrar::Existing> KubeRegistrar::existing(std::string pat
 
 void KubeRegistrar::fail(const ControlReply& reply, const std::string& what) const {
     const KubeFailure failure = failure_of(reply, service_, "get, create, update and delete");
-    throw kube_error(service_, what + ": " + failure.reason);
+    const Error error = kube_error(service_, what + ": " + failure.reason);
+    if (!reply.complete()) {
+        throw error;
+    }
+    Failure told = error.failure();
+    told.last_response = std::make_shared<const Response>(reply.response); // its Retry-After
+    throw Error{std::move(told)};
 }
 
 } // namespace failover::discovery

@@ -5,6 +5,7 @@
 #include "kube_requests.hpp"
 #include <failover/endpoint/endpoint.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -32,7 +33,8 @@ class KubeRegistrar {
 public:
     KubeRegistrar(std::shared_ptr<KubeAccess> access, KubeService service);
 
-    /// Creates or replaces the slice. Throws Error: a service with a selector has endpoints
+    /// Creates or replaces the slice. Its port gets the name it has in the service; `port_name`
+    /// where the service may not be read. Throws Error: a service with a selector has endpoints
     /// already.
     asio::awaitable<void> add(Endpoint endpoint, std::string port_name);
     /// Removes it; one that is not there is no error.
@@ -44,7 +46,8 @@ private:
         std::string address_type{};
     };
     asio::awaitable<ControlReply> ask(std::string method, std::string path, std::string body);
-    asio::awaitable<void> require_no_selector();
+    /// What the service calls that port. Throws when it is no service to register with.
+    asio::awaitable<std::string> own_port_name(std::uint16_t port, std::string otherwise);
     asio::awaitable<Existing> existing(std::string path);
     [[noreturn]] void fail(const ControlReply& reply, const std::string& what) const;
 

@@ -43,11 +43,21 @@ inline constexpr int slices_per_page = 500;
 
 [[nodiscard]] inline Request list_request(const KubeService& service, const ListSlices& list,
                                           const std::string& token) {
-    std::string path = selecting_path(service) + "&limit=" + std::to_string(slices_per_page);
+    std::string path = selecting_path(service);
+    const bool not_older =
+        list.next.empty() && list.resource_version && *list.resource_version != "0";
+    if (not_older) {
+        // With a limit, and without the word for it, it would mean exactly this version, which is
+        // gone after a while. Out of the server's memory there are no pages anyway.
+        path += "&resourceVersion=" + percent_encoded(*list.resource_version) +
+                "&resourceVersionMatch=NotOlderThan";
+        return kube_request("GET", std::move(path), token);
+    }
+    path += "&limit=" + std::to_string(slices_per_page);
     if (!list.next.empty()) {
         path += "&continue=" + percent_encoded(list.next);
     } else if (list.resource_version) {
-        path += "&resourceVersion=" + percent_encoded(*list.resource_version);
+        path += "&resourceVersion=0";
     }
     return kube_request("GET", std::move(path), token);
 }

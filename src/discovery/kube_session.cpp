@@ -54,6 +54,10 @@ asio::awaitable<void> KubeSession::run() {
 }
 
 asio::awaitable<void> KubeSession::list(ListSlices request) {
+    if (request.next.empty()) {
+        const bool newest = options_.registered && !request.resource_version;
+        newest_since_ = newest ? options_.registered->list_begins() : 0;
+    }
     token_ = access_->token();
     Request message = list_request(options_.service, request, token_);
     const ControlReply reply =
@@ -65,7 +69,7 @@ asio::awaitable<void> KubeSession::list(ListSlices request) {
             SlicePage page = page_of(reply);
             informer_.on_page(std::move(page), Clock::now());
             sink_.alive();
-            show_registered();
+            show_registered(informer_.listing() ? 0 : newest_since_);
             co_return;
         } catch (const FormatError& error) {
             failure.reason = error.what();
@@ -135,15 +139,17 @@ void KubeSession::on_line(std::string_view line) {
             options_.registered->deleted(event.slice.name);
         }
         informer_.on_event(std::move(event), Clock::now());
-        show_registered();
+        show_registered(0);
     } catch (const FormatError& error) {
         drop_watch(std::string{"an event of the watch cannot be read: "} + error.what());
     }
 }
 
-void KubeSession::show_registered() {
+/// `newest_since`: see RegisteredSlices::listed().
+void KubeSession::show_registered(RegisteredSlices::Moment newest_since) {
     if (options_.registered && informer_.synced()) {
-        options_.registered->listed(options_.service.name, informer_.table().slices());
+        options_.registered->listed(options_.service.name, informer_.table().slices(),
+                                    newest_since);
     }
 }
 

@@ -47,7 +47,7 @@ private:
     asio::awaitable<ControlReply> stream(Request request, Duration limit);
     asio::awaitable<void> until_dropped();
     void on_line(std::string_view line);
-    void show_registered();
+    void show_registered(RegisteredSlices::Moment newest_since);
     void drop_watch(std::string reason);
     void renew_credentials(KubeFailure& failure);
     void tell();
@@ -62,9 +62,10 @@ private:
     SliceInformer informer_;
     WatchLines lines_;
     std::unique_ptr<ControlClient> client_;
-    std::string token_;       // sent with the request under way
-    std::string dropped_;     // why the watch under way is of no use
-    std::string explanation_; // the last one given
+    RegisteredSlices::Moment newest_since_ = 0; // of the list under way; 0: not of the newest state
+    std::string token_;                         // sent with the request under way
+    std::string dropped_;                       // why the watch under way is of no use
+    std::string explanation_;                   // the last one given
     asio::steady_timer pause_;
     asio::steady_timer publish_; // fires when a quiet time has passed
     asio::steady_timer drop_;    // never expires: cancelled to end a watch

@@ -6,6 +6,9 @@
 
 #include <boost/asio/buffer.hpp>
 
+#include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
+
 namespace failover::discovery {
 namespace {
 
@@ -27,6 +30,10 @@ std::shared_ptr<asio::ssl::context> make_kube_tls(const KubeCredentials& credent
     } else if (!credentials.insecure) {
         context->add_certificate_authority(asio::buffer(credentials.ca_pem), error);
         require(error, "certificate-authority");
+        // What is named is trusted, be it an intermediate: so does every other client of
+        // Kubernetes.
+        X509_STORE_set_flags(SSL_CTX_get_cert_store(context->native_handle()),
+                             X509_V_FLAG_PARTIAL_CHAIN);
     }
     if (!credentials.cert_pem.empty()) {
         context->use_certificate_chain(asio::buffer(credentials.cert_pem), error);

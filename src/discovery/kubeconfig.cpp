@@ -136,7 +136,8 @@ void read_cluster(const Section& cluster, KubeCredentials& found) {
     }
     std::optional<Url> url = parse_url(server);
     if (!url || url->path.find('?') != std::string::npos) {
-        cluster.refuse("server", "\"" + escaped(server) + "\" is no http or https URL");
+        cluster.refuse("server", failover::detail::shown_url(server) +
+                                     ", allowed http[s]://host[:port][/path]");
     }
     while (url->path.ends_with('/')) {
         url->path.pop_back();

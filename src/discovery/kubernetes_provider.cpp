@@ -67,13 +67,7 @@ KubernetesProvider::KubernetesProvider(const ServiceConfig& config,
       timing_{surroundings.timing},
       warn_{std::move(warn)},
       access_{std::make_shared<KubeAccess>(loader(config.kubernetes, surroundings.service_account),
-                                           std::move(resolver))} {
-    for (const std::string& warning : access_->current()->warnings) {
-        if (warn_) {
-            warn_("kubernetes: " + warning);
-        }
-    }
-}
+                                           std::move(resolver), warn_)} {}
 
 KubeService KubernetesProvider::named(std::string service) const {
     return {.kubernetes_namespace =
@@ -115,12 +109,14 @@ asio::awaitable<std::vector<Endpoint>> KubernetesProvider::get_endpoints(std::st
 asio::awaitable<void> KubernetesProvider::register_endpoint(std::string service,
                                                             Endpoint endpoint) {
     KubeService wanted = named(std::move(service));
-    registered_->expect(wanted.name, slice_name(wanted.name, endpoint));
+    const std::string name = slice_name(wanted.name, endpoint);
+    registered_->expect(wanted.name, name);
     KubeRegistrar registrar{access_, std::move(wanted)};
     const std::string& port = selection_.port;
     const bool is_number = port.find_first_not_of("0123456789") == std::string::npos;
     std::string port_name = is_number ? std::string{} : port;
     co_await registrar.add(std::move(endpoint), std::move(port_name));
+    registered_->written(name);
 }
 
 asio::awaitable<void> KubernetesProvider::deregister_endpoint(std::string service, std::string id) {
@@ -128,6 +124,10 @@ asio::awaitable<void> KubernetesProvider::deregister_endpoint(std::string servic
     registered_->forget(registered_slice_name(wanted.name, id));
     KubeRegistrar registrar{access_, std::move(wanted)};
     co_await registrar.remove(std::move(id));
+}
+
+bool KubernetesProvider::announced(const std::string& service, const std::string& id) const {
+    return registered_->expected(registered_slice_name(service, id));
 }
 
 asio::awaitable<void> KubernetesProvider::until_deleted(std::string service, std::string id,
@@ -142,7 +142,8 @@ asio::awaitable<void> KubernetesProvider::until_deleted(std::string service, std
         auto heard = [](const std::vector<Endpoint>&) {};
         auto unheard = [](const std::string&) {};
         SnapshotSink nobody{std::move(service), Duration{}, heard, unheard};
-        asio::awaitable<void> looking = watch(std::move(nobody));
+        // What is wrong with a service that nobody calls is no news.
+        asio::awaitable<void> looking = follow(std::move(nobody), nullptr);
         auto either = std::move(deletion) || std::move(looking);
         const std::variant<bool, std::monostate> outcome = co_await std::move(either);
         deleted = outcome.index() == 0 && std::get<0>(outcome);
@@ -161,6 +162,11 @@ asio::awaitable<void> KubernetesProvider::health_check() {
 }
 
 asio::awaitable<void> KubernetesProvider::watch(SnapshotSink sink) {
+    return follow(std::move(sink), warn_);
+}
+
+asio::awaitable<void> KubernetesProvider::follow(SnapshotSink sink,
+                                                 std::function<void(std::string)> warn) {
     const asio::any_io_executor executor = co_await asio::this_coro::executor;
     const auto strand = asio::make_strand(executor);
     KubeSession::Options options{.service = named(sink.service()),
@@ -168,8 +174,8 @@ asio::awaitable<void> KubernetesProvider::watch(SnapshotSink sink) {
                                  .timing = timing_,
                                  .seed = new_seed(),
                                  .registered = registered_};
-    const auto session =
-        std::make_shared<KubeSession>(strand, std::move(options), access_, std::move(sink), warn_);
+    const auto session = std::make_shared<KubeSession>(strand, std::move(options), access_,
+                                                       std::move(sink), std::move(warn));
     asio::awaitable<void> work = session->run();
     co_await asio::co_spawn(strand, std::move(work), asio::use_awaitable);
 }

@@ -7,6 +7,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/this_coro.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -19,15 +20,33 @@ namespace failover::discovery {
 /// Threads    safe.
 class RegisteredSlices {
 public:
+    /// Order of what happens here: a list that began later than a slice was written holds it.
+    using Moment = std::uint64_t;
+
     /// The slice `name` of `service` is about to be written. It counts as deleted once it was seen
     /// and is not any more: what was never seen may still be on its way.
     void expect(const std::string& service, const std::string& name) {
         const std::lock_guard lock{mutex_};
         Announced& slice = slices_[name];
         slice.service = service;
-        if (slice.state == State::deleted) {
+        if (slice.state != State::listed) {
             slice.state = State::awaited;
         }
+    }
+    /// The server has it: from now on it counts as deleted also when a newer list lacks it.
+    void written(const std::string& name) {
+        const std::lock_guard lock{mutex_};
+        const auto found = slices_.find(name);
+        if (found != slices_.end() && found->second.state == State::awaited) {
+            found->second.state = State::written;
+            found->second.written = ++now_;
+        }
+    }
+    /// Has somebody announced it since it was forgotten?
+    [[nodiscard]] bool expected(const std::string& name) {
+        const std::lock_guard lock{mutex_};
+        const auto found = slices_.find(name);
+        return found != slices_.end() && !found->second.service.empty();
     }
     /// It is deleted on purpose.
     void forget(const std::string& name) {
@@ -58,9 +77,16 @@ public:
             lose(found->second);
         }
     }
+    /// To be called before a list is asked for.
+    [[nodiscard]] Moment list_begins() {
+        const std::lock_guard lock{mutex_};
+        return ++now_;
+    }
     /// What a watch of `service` holds now. To be called for each change, so that one that takes
-    /// back the last is seen too.
-    void listed(const std::string& service, const SliceMap& table) {
+    /// back the last is seen too. `newest_since`: when the list began that it holds, where that was
+    /// complete and of the newest state; else 0. One from a server's memory may be older than what
+    /// was written before.
+    void listed(const std::string& service, const SliceMap& table, Moment newest_since = 0) {
         const std::lock_guard lock{mutex_};
         for (auto& [name, slice] : slices_) {
             if (slice.service != service) {
@@ -68,17 +94,19 @@ public:
             }
             if (table.contains(name)) {
                 slice.state = State::listed;
-            } else if (slice.state == State::listed) {
+            } else if (slice.state == State::listed ||
+                       (slice.state == State::written && newest_since > slice.written)) {
                 lose(slice);
             }
         }
     }
 
 private:
-    enum class State { awaited, listed, deleted };
+    enum class State { awaited, written, listed, deleted };
     struct Announced {
         std::string service{};
         State state = State::awaited;
+        Moment written = 0;
         std::weak_ptr<Wake> wake{};
     };
 
@@ -90,6 +118,7 @@ private:
     }
 
     std::mutex mutex_;
+    Moment now_ = 0;
     std::unordered_map<std::string, Announced> slices_;
 };
 

@@ -4,137 +4,50 @@
 #include "consul_provider.hpp"
 #include "consul_registration.hpp"
 #include "kubernetes_provider.hpp"
-#include <failover/base/rng.hpp>
+#include "provider_registration.hpp"
 #include <failover/config/load.hpp>
 #include <failover/config/validate.hpp>
 #include <failover/discovery/consul/check_limits.hpp>
 #include <failover/discovery/consul/service_definition.hpp>
-#include <failover/engine/new_seed.hpp>
-#include <failover/retry/backoff.hpp>
+#include <failover/engine/wake.hpp>
 
-#include <boost/asio/error.hpp>
-#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
-#include <chrono>
 #include <exception>
 #include <utility>
 
 namespace failover::discovery {
 namespace {
 
-using namespace std::chrono_literals;
-
 class AtConsul final : public SelfRegistration {
 public:
     AtConsul(const SelfConfig& self, const ServiceConfig& config,
              std::shared_ptr<Resolver> resolver, Warn warn)
         : SelfRegistration{identity_of(self, config)},
-          registration_{self, config, std::move(resolver), nullptr, std::move(warn)} {}
+          registration_{std::make_shared<ConsulRegistration>(self, config, std::move(resolver),
+                                                             nullptr, std::move(warn))} {}
 
     void follow(const SelfRegistration& before) override {
         if (const auto* const old = dynamic_cast<const AtConsul*>(&before)) {
-            registration_.follow(old->registration_);
+            registration_->follow(*old->registration_);
         }
     }
-    asio::awaitable<void> run() override { return registration_.run(); }
-    asio::awaitable<void> withdraw() override { return registration_.withdraw(); }
+    asio::awaitable<void> run() override { return registration_->run(); }
 
 private:
+    asio::awaitable<void> take_back() override { return registration_->withdraw(); }
+
     static std::string identity_of(const SelfConfig& self, const ServiceConfig& config) {
-        const ConsulOptions& agent = config.consul;
-        std::string text =
-            "consul " + agent.scheme + ' ' + agent.datacenter + ' ' + agent.consul_namespace;
-        for (const std::string& address : agent.addresses) {
-            text += ' ' + address;
-        }
-        // The host's name, where it stands for the address, is the same all the time.
-        return text + '\n' + definition_of_self(self, config, {}).endpoint.id;
+        // Whichever agents are used: they are doors to the same catalog, and what is announced
+        // moves from one to the other. The host's name, where it stands for the address, is the
+        // same all the time.
+        return "consul " + config.consul.datacenter + ' ' + config.consul.consul_namespace + '\n' +
+               definition_of_self(self, config, {}).endpoint.id;
     }
 
-    ConsulRegistration registration_;
-};
-
-/// At a provider that keeps what it was told: announced until it worked. In Kubernetes again when
-/// somebody deletes it; of other providers nobody knows.
-class AtProvider final : public SelfRegistration {
-public:
-    /// `watched`: the service that the provider is asked for, which may be another one.
-    AtProvider(std::string identity, std::string service, std::string watched, Endpoint endpoint,
-               std::shared_ptr<DiscoveryProvider> provider, Warn warn)
-        : SelfRegistration{std::move(identity)},
-          service_{std::move(service)},
-          watched_{std::move(watched)},
-          endpoint_{std::move(endpoint)},
-          provider_{std::move(provider)},
-          warn_{std::move(warn)} {}
-
-    asio::awaitable<void> run() override {
-        const auto kubernetes = std::dynamic_pointer_cast<KubernetesProvider>(provider_);
-        asio::steady_timer timer{co_await asio::this_coro::executor};
-        co_await announce();
-        while (kubernetes) {
-            co_await kubernetes->until_deleted(service_, endpoint_.id, service_ == watched_);
-            warn_("the registration was deleted and is made again");
-            timer.expires_after(before_again);
-            co_await timer.async_wait(asio::use_awaitable);
-            co_await announce();
-        }
-    }
-
-    asio::awaitable<void> withdraw() override {
-        try {
-            co_await provider_->deregister_endpoint(service_, endpoint_.id);
-        } catch (const std::exception& error) {
-            warn_(std::string{"deregistration failed: "} + error.what());
-        }
-    }
-
-private:
-    /// Whoever deletes it again and again is not answered faster than this.
-    static constexpr Duration before_again = 500ms;
-
-    /// Until it worked.
-    asio::awaitable<void> announce() {
-        asio::steady_timer timer{co_await asio::this_coro::executor};
-        constexpr BackoffOptions pauses{.base = 500ms, .max = 30s};
-        Rng rng{new_seed()};
-        std::string told;
-        for (unsigned failures = 0;; ++failures) {
-            const std::string reason = co_await attempt();
-            if (reason.empty()) {
-                co_return;
-            }
-            if (reason != told) {
-                warn_("registration failed and is tried again: " + reason);
-                told = reason;
-            }
-            timer.expires_after(backoff(pauses, failures, rng));
-            co_await timer.async_wait(asio::use_awaitable);
-        }
-    }
-
-    /// Empty: it worked.
-    asio::awaitable<std::string> attempt() {
-        std::string problem;
-        try {
-            co_await provider_->register_endpoint(service_, endpoint_);
-        } catch (const std::exception& error) {
-            problem = error.what();
-        }
-        const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
-        if (state.cancelled() != asio::cancellation_type::none) {
-            throw boost::system::system_error{asio::error::operation_aborted};
-        }
-        co_return problem;
-    }
-
-    std::string service_;
-    std::string watched_;
-    Endpoint endpoint_;
-    std::shared_ptr<DiscoveryProvider> provider_;
-    Warn warn_;
+    const std::shared_ptr<ConsulRegistration> registration_;
 };
 
 /// This process as an endpoint. Throws ConfigError when it has no address or port that others could
@@ -147,6 +60,10 @@ Endpoint own_endpoint(const SelfConfig& self, const ServiceConfig& config) {
     endpoint.port = registration.port != 0 ? registration.port : self.port;
     endpoint.zone = self.zone;
     endpoint.metadata = registration.metadata;
+    const auto scheme = registration.metadata.find("scheme"); // as with Consul
+    if (scheme != registration.metadata.end() && scheme->second == "https") {
+        endpoint.scheme = "https";
+    }
     endpoint.id = registration.id;
     if (endpoint.address.empty()) {
         throw ConfigError{{ConfigIssue{
@@ -170,6 +87,10 @@ std::string identity_at_provider(const ServiceConfig& config, const std::string&
     return "provider " + std::to_string(static_cast<int>(config.kind)) + ' ' +
            config.provider_name + ' ' + cluster.config_path + ' ' + cluster.context + ' ' +
            cluster.kubernetes_namespace + '\n' + service + '\n' + endpoint.id;
+}
+
+asio::awaitable<void> withdraw(std::shared_ptr<SelfRegistration> one) {
+    co_await one->withdraw();
 }
 
 } // namespace
@@ -217,9 +138,17 @@ std::shared_ptr<SelfRegistration> make_registration(const SelfConfig& self,
     }
     std::string service = self.name.empty() ? config.service_name : self.name;
     std::string identity = identity_at_provider(config, service, endpoint);
-    return std::make_shared<AtProvider>(std::move(identity), std::move(service),
-                                        config.service_name, std::move(endpoint),
-                                        std::move(provider), std::move(warn));
+    return std::make_shared<ProviderRegistration>(std::move(identity), std::move(service),
+                                                  config.service_name, std::move(endpoint),
+                                                  std::move(provider), std::move(warn));
+}
+
+asio::awaitable<void> farewell(std::shared_ptr<SelfRegistration> old) {
+    const asio::any_io_executor executor = co_await asio::this_coro::executor;
+    const auto done = std::make_shared<Wake>(executor);
+    auto ended = [done](const std::exception_ptr&) { done->notify(); };
+    asio::co_spawn(executor, withdraw(std::move(old)), std::move(ended));
+    static_cast<void>(co_await done->wait(TimePoint::max()));
 }
 
 } // namespace failover::discovery

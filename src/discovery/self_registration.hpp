@@ -19,10 +19,11 @@ namespace asio = boost::asio;
 /// Told what people should know and no error says; from any thread.
 using Warn = std::function<void(std::string)>;
 
-/// Keeps this process announced at a provider, as `register:` says.
+/// Keeps this process announced at a provider, as `register:` says. Made by make_shared.
 /// Threads    run() by one coroutine; withdraw() after it has been cancelled, or beside it.
+/// Lifetime   outlives run(); withdraw() keeps it alive by itself.
 /// Cancel     total.
-class SelfRegistration {
+class SelfRegistration : public std::enable_shared_from_this<SelfRegistration> {
 public:
     explicit SelfRegistration(std::string identity) : identity_{std::move(identity)} {}
     SelfRegistration(const SelfRegistration&) = delete;
@@ -36,10 +37,18 @@ public:
     virtual void follow(const SelfRegistration& before) { static_cast<void>(before); }
     /// Announces, and again whenever the provider forgets. Failures are retried and told of.
     virtual asio::awaitable<void> run() = 0;
-    /// Takes the announcement back. Does not throw: what fails is told as a warning.
-    virtual asio::awaitable<void> withdraw() = 0;
+    /// Takes the announcement back. Does not throw: what fails is told as a warning. Whoever gives
+    /// up waiting for it may forget this object at once: what is cancelled ends only later.
+    asio::awaitable<void> withdraw() { return withdraw_kept(shared_from_this()); }
 
 private:
+    virtual asio::awaitable<void> take_back() = 0;
+
+    static asio::awaitable<void> withdraw_kept(std::shared_ptr<SelfRegistration> self) {
+        asio::awaitable<void> work = self->take_back();
+        co_await std::move(work);
+    }
+
     const std::string identity_;
 };
 
@@ -56,5 +65,9 @@ private:
 [[nodiscard]] std::shared_ptr<SelfRegistration> make_registration(
     const SelfConfig& self, const ServiceConfig& config,
     std::shared_ptr<DiscoveryProvider> provider, std::shared_ptr<Resolver> resolver, Warn warn);
+
+/// Takes back what `old` has announced, and returns when that is done. It goes on when who waits
+/// for it is cancelled: nobody else would do it.
+asio::awaitable<void> farewell(std::shared_ptr<SelfRegistration> old);
 
 } // namespace failover::discovery

@@ -32,7 +32,8 @@ public:
                    std::vector<std::filesystem::path> directories);
 
     /// Returns when something in them has changed and then nothing for 50 ms (at most 1 s is waited
-    /// for that), or after `longest`: what is reached through links elsewhere makes no event.
+    /// for that), or after `longest`: what is reached through links elsewhere makes no event. It
+    /// may also return when it is cancelled: ask the cancellation state.
     asio::awaitable<void> changed(Duration longest);
 
 private:

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "follow_files.hpp"
 #include "manager_impl.hpp"
-#include <failover/config/load.hpp>
 #include <failover/engine/background.hpp>
 #include <failover/engine/new_seed.hpp>
 #include <failover/engine/together.hpp>
@@ -166,7 +165,7 @@ void FailoverManager::Impl::start_registration(
     auto run = [](std::shared_ptr<discovery::SelfRegistration> one,
                   std::shared_ptr<discovery::SelfRegistration> old) -> asio::awaitable<void> {
         if (old) {
-            co_await old->withdraw();
+            co_await discovery::farewell(std::move(old));
         }
         if (one) {
             co_await one->run();
@@ -226,55 +225,6 @@ void FailoverManager::Impl::register_provider(std::string name,
             start_registration(service, std::move(old));
         }
     }
-}
-
-/// What cannot be used changes nothing and is reported. False: the manager is gone.
-bool FailoverManager::Impl::reload_file(const std::weak_ptr<Impl>& weak,
-                                        const std::filesystem::path& main) {
-    const std::shared_ptr<Impl> self = weak.lock();
-    if (!self) {
-        return false;
-    }
-    Config config;
-    try {
-        config = load_config(main);
-    } catch (const Error& error) {
-        self->publish(Event{.kind = EventKind::config_rejected, .reason = error.what()});
-        return true;
-    }
-    try {
-        self->reload(std::move(config));
-    } catch (const Error&) { // reported there
-        return true;
-    }
-    return true;
-}
-
-/// `known`: the text that is in force; none of a reload's, since files may have changed after it
-/// read them.
-void FailoverManager::Impl::start_config_watch(std::string known) {
-    if (config_.source.empty() || config_.fragments.path.empty()) {
-        return;
-    }
-    const std::filesystem::path main = config_.source;
-    config_watch_ = detail::spawn(
-        strand_,
-        detail::follow_config({.main = main, .fragments = fragments_directory(config_, main)},
-                              std::move(known),
-                              [weak = weak_from_this(), main] { return reload_file(weak, main); }));
-}
-
-std::string FailoverManager::Impl::config_text() const {
-    if (config_.source.empty()) {
-        return {};
-    }
-    const std::filesystem::path main = config_.source;
-    return detail::ConfigFiles{.main = main, .fragments = fragments_directory(config_, main)}
-        .text();
-}
-
-void FailoverManager::Impl::stop_config_watch() {
-    detail::cancel(strand_, std::move(config_watch_));
 }
 
 } // namespace failover

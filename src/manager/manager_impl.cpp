@@ -48,7 +48,7 @@ void FailoverManager::Impl::start() {
         start_watch(service, provider_of(service.config, service.built_in));
         start_registration(service);
     }
-    start_config_watch(config_text());
+    start_config_watch();
 }
 
 void FailoverManager::Impl::start_admin() {

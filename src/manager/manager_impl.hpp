@@ -54,7 +54,8 @@ public:
 
     Subscription on_event(std::function<void(const Event&)> handler);
     std::shared_ptr<Attachment> attach(const std::string& kind, const detail::MakeAttachment& make);
-    void reload(Config config);
+    /// `told`: the reason for a refusal that is known already, and not reported again.
+    void reload(Config config, const std::string& told = {});
     [[nodiscard]] std::string status_json() const;
 
 private:
@@ -91,9 +92,10 @@ private:
                             std::shared_ptr<discovery::SelfRegistration> instead_of = {});
     void stop_registering(Service& service);
     asio::awaitable<void> withdraw(std::vector<Service> services);
-    static bool reload_file(const std::weak_ptr<Impl>& weak, const std::filesystem::path& main);
-    void start_config_watch(std::string known);
-    [[nodiscard]] std::string config_text() const;
+    static std::optional<std::string> reload_file(const std::weak_ptr<Impl>& weak,
+                                                  const std::filesystem::path& main,
+                                                  const std::string& told);
+    void start_config_watch();
     void stop_config_watch();
     void close_service(Service& service);
     void start_admin();
@@ -116,6 +118,7 @@ private:
     std::vector<Service> plan_services(const std::vector<Service>& before, const Config& config);
     void apply_services(std::vector<Service>& before, std::vector<Service>& next,
                         const Config& config);
+    void reject(const std::string& reason, const std::string& told);
     void publish(Event event);
 
     /// Replaced by reload(): its alerts and services are read under the mutex. What is read at the

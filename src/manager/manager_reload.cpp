@@ -81,7 +81,7 @@ std::string FailoverManager::Impl::keep_fixed(Config& config) const {
     return changed;
 }
 
-void FailoverManager::Impl::reload(Config config) {
+void FailoverManager::Impl::reload(Config config, const std::string& told) {
     const std::lock_guard one_at_a_time{change_mutex_};
     std::vector<Service> before;
     {
@@ -96,7 +96,7 @@ void FailoverManager::Impl::reload(Config config) {
         require_usable(config);
         next = plan_services(before, config);
     } catch (const Error& error) {
-        publish(Event{.kind = EventKind::config_rejected, .reason = error.what()});
+        reject(error.what(), told);
         throw;
     }
     std::string not_applied = keep_fixed(config);
@@ -108,7 +108,8 @@ void FailoverManager::Impl::reload(Config config) {
     }
     apply_services(before, next, config);
     const bool other_files =
-        !config.source.empty() && config.fragments.path != config_.fragments.path;
+        !config.source.empty() &&
+        (config.source != config_.source || config.fragments.path != config_.fragments.path);
     {
         const std::lock_guard lock{mutex_};
         services_ = std::move(next);
@@ -116,7 +117,7 @@ void FailoverManager::Impl::reload(Config config) {
     }
     if (other_files) {
         stop_config_watch();
-        start_config_watch({});
+        start_config_watch();
     }
     publish(Event{.kind = EventKind::config_reloaded, .reason = std::move(not_applied)});
 }
@@ -225,7 +226,13 @@ void FailoverManager::Impl::renew_registrations(std::vector<Service>& before,
         const auto of_its_name = [&](const Service& one) {
             return one.config.name == old.config.name;
         };
-        if (const auto heir = with(next, takes_over); heir != next.end()) {
+        // Two services may announce the same in clusters of their own.
+        const auto inherits = [&](const Service& one) {
+            return of_its_name(one) && takes_over(one);
+        };
+        auto heir = with(next, inherits);
+        heir = heir == next.end() ? with(next, takes_over) : heir;
+        if (heir != next.end()) {
             heir->registration->follow(*old.registration);
             continue;
         }
@@ -250,6 +257,12 @@ void FailoverManager::Impl::renew_registrations(std::vector<Service>& before,
         };
         asio::co_spawn(strand_, work(shared_from_this(), std::move(gone)),
                        [](const std::exception_ptr&) {});
+    }
+}
+
+void FailoverManager::Impl::reject(const std::string& reason, const std::string& told) {
+    if (reason != told) {
+        publish(Event{.kind = EventKind::config_rejected, .reason = reason});
     }
 }
 

@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: MIT
-#include "support/config_text.hpp"
 #include "support/events.hpp"
+#include "support/followed_files.hpp"
 #include "support/scripted_server.hpp"
-#include "support/temp_dir.hpp"
+#include "support/tls_ca.hpp"
 #include <failover/failover.hpp>
 
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
 #include <string>
-#include <vector>
 
-// Files that change while a manager runs: endpoint files, the configuration and its fragments.
+// The configuration and its fragments, when they change while a manager runs.
 
 namespace config_files_test {
 
@@ -20,109 +18,7 @@ using namespace failover;
 using namespace failover::test;
 using namespace std::chrono_literals;
 
-class Files : public ::testing::Test {
-protected:
-    /// Replaced, as an editor does it: nobody reads half of it.
-    void write(const std::string& name, const std::string& text) const {
-        std::ofstream{dir_ / (name + ".new")} << text;
-        std::filesystem::rename(dir_ / (name + ".new"), dir_ / name);
-    }
-    [[nodiscard]] std::string path(const std::string& name) const { return (dir_ / name).string(); }
-
-    static std::vector<std::string> ids(FailoverManager& manager) {
-        std::vector<std::string> ids;
-        for (const Endpoint& endpoint : manager.endpoints("users")) {
-            ids.push_back(endpoint.id);
-        }
-        return ids;
-    }
-
-    TempDir dir_;
-};
-
-class EndpointFile : public Files {
-protected:
-    [[nodiscard]] Config config(const std::string& more = "") const {
-        return parse_config("failover:\n  services:\n    users:\n      file: \"" +
-                            path("endpoints.yaml") + "\"\n" + more +
-                            "      health_check: {type: none}\n");
-    }
-};
-
-using Ids = std::vector<std::string>;
-
-TEST_F(EndpointFile, is_followed) {
-    ScriptedServer one;
-    ScriptedServer two;
-    write("endpoints.yaml", "- http://" + one.id() + "\n");
-    FailoverManager manager{config()};
-    FailoverClient client = manager.client("users");
-    EXPECT_EQ(client.get("/x").endpoint().id, one.id());
-    write("endpoints.yaml",
-          "endpoints:\n  - {url: \"http://" + two.id() + "\", weight: 7, priority: 2, zone: z}\n");
-    ASSERT_TRUE(wait_until([&] { return ids(manager) == Ids{two.id()}; }));
-    const Endpoint seen = manager.endpoints("users").at(0);
-    EXPECT_EQ(seen.weight, 7U);
-    EXPECT_EQ(seen.priority, 2U);
-    EXPECT_EQ(seen.zone, "z");
-    EXPECT_EQ(client.get("/x").endpoint().id, two.id());
-}
-
-TEST_F(EndpointFile, may_be_json_and_adds_to_what_is_listed) {
-    ScriptedServer one;
-    ScriptedServer two;
-    write("endpoints.yaml",
-          "[{\"address\": \"127.0.0.1\", \"port\": " + std::to_string(two.port()) + "}]");
-    FailoverManager manager{config("      endpoints: [\"http://" + one.id() + "\"]\n")};
-    EXPECT_TRUE(wait_until([&] { return ids(manager) == Ids{one.id(), two.id()}; }));
-}
-
-TEST_F(EndpointFile, that_is_missing_fails_calls_with_its_name_and_may_come_later) {
-    ScriptedServer one;
-    FailoverManager manager{config()};
-    FailoverClient client = manager.client("users");
-    const Result<Response> result = client.try_get("/x", {.deadline = 100ms});
-    ASSERT_FALSE(result);
-    EXPECT_TRUE(result.error() == Errc::discovery_unavailable) << result.error();
-    EXPECT_NE(result.error().detail.find("endpoints.yaml"), std::string::npos) << result.error();
-    write("endpoints.yaml", "- http://" + one.id() + "\n");
-    EXPECT_EQ(client.get("/x").status(), 200);
-}
-
-TEST_F(EndpointFile, that_turns_bad_keeps_the_last_good_set) {
-    ScriptedServer one;
-    write("endpoints.yaml", "- http://" + one.id() + "\n");
-    FailoverManager manager{config()};
-    const EventLog events{manager};
-    EXPECT_EQ(manager.client("users").get("/x").status(), 200);
-    write("endpoints.yaml", "- ftp://h:1\n- {weight: x}\n");
-    ASSERT_TRUE(events.wait_for(EventKind::discovery_lost));
-    EXPECT_EQ(ids(manager), Ids{one.id()});
-    EXPECT_EQ(manager.client("users").get("/x").status(), 200);
-    write("endpoints.yaml", "- http://" + one.id() + "\n");
-    EXPECT_TRUE(events.wait_for(EventKind::discovery_recovered));
-}
-
-TEST_F(EndpointFile, keeps_its_connections_through_a_reload) {
-    ScriptedServer one;
-    ScriptedServer two;
-    write("endpoints.yaml", "- {url: \"http://" + two.id() + "\", priority: 0}\n");
-    const std::string listed =
-        "      endpoints: [{url: \"http://" + one.id() + "\", priority: 1}]\n";
-    FailoverManager manager{config(listed)};
-    FailoverClient client = manager.client("users");
-    ASSERT_TRUE(wait_until([&] { return ids(manager).size() == 2; }));
-    const EventLog events{manager};
-    EXPECT_EQ(client.get("/x").endpoint().id, two.id());
-    manager.reload(config(listed + "      failover: {max_retries: 2}\n"));
-    write("endpoints.yaml", "- {url: \"http://" + two.id() + "\", priority: 0, weight: 2}\n");
-    ASSERT_TRUE(wait_until([&] { return manager.endpoints("users").at(1).weight == 2; }));
-    EXPECT_EQ(client.get("/x").endpoint().id, two.id());
-    EXPECT_EQ(two.connections(), 1U);
-    EXPECT_EQ(events.count(EventKind::endpoint_removed), 0U);
-}
-
-class WatchedConfig : public Files {
+class WatchedConfig : public FollowedFiles {
 protected:
     WatchedConfig() {
         std::filesystem::create_directory(dir_ / "parts");
@@ -150,6 +46,25 @@ TEST_F(WatchedConfig, a_fragment_that_appears_changes_or_goes_is_applied) {
     EXPECT_TRUE(wait_until([&] { return ids(manager) == Ids{two_.id()}; }));
     std::filesystem::remove(dir_ / "parts/a.yaml");
     EXPECT_TRUE(wait_until([&] { return ids(manager) == Ids{one_.id()}; }));
+}
+
+TEST_F(WatchedConfig, what_changed_between_loading_and_the_start_is_applied) {
+    const Config loaded = load_config(path("config.yaml"));
+    write("parts/a.yaml", fragment(two_.id()));
+    FailoverManager manager{loaded};
+    EXPECT_TRUE(wait_until([&] { return ids(manager) == Ids{two_.id()}; }));
+}
+
+TEST_F(WatchedConfig, what_is_in_force_is_not_applied_again) {
+    write("parts/a.yaml", fragment(two_.id()));
+    FailoverManager manager{path("config.yaml")};
+    const EventLog events{manager};
+    EXPECT_FALSE(events.wait_for(EventKind::config_reloaded, {}, 300ms));
+    write("other.yaml", main_file(one_.id()));
+    manager.reload(load_config(path("other.yaml")));
+    ASSERT_TRUE(events.wait_for(EventKind::config_reloaded));
+    write("parts/notes.txt", "makes it look");
+    EXPECT_FALSE(wait_until([&] { return events.count(EventKind::config_reloaded) > 1; }, 300ms));
 }
 
 TEST_F(WatchedConfig, so_is_the_main_file) {
@@ -198,6 +113,18 @@ TEST_F(WatchedConfig, another_directory_of_fragments_is_watched_from_the_reload_
     EXPECT_TRUE(wait_until([&] { return ids(manager) == Ids{two_.id()}; }, 5s));
 }
 
+TEST_F(WatchedConfig, another_main_file_is_watched_from_the_reload_on_and_the_first_one_no_more) {
+    const ScriptedServer three;
+    write("other.yaml", main_file(two_.id())); // the same directory of fragments
+    FailoverManager manager{path("config.yaml")};
+    manager.reload(load_config(path("other.yaml")));
+    EXPECT_EQ(ids(manager), Ids{two_.id()});
+    write("config.yaml", main_file(one_.id()) + "# changed\n");
+    EXPECT_FALSE(wait_until([&] { return ids(manager) != Ids{two_.id()}; }, 300ms));
+    write("other.yaml", main_file(three.id()));
+    EXPECT_TRUE(wait_until([&] { return ids(manager) == Ids{three.id()}; }, 5s));
+}
+
 TEST_F(WatchedConfig, a_bad_fragment_changes_nothing_and_is_named) {
     FailoverManager manager{path("config.yaml")};
     const EventLog events{manager};
@@ -213,6 +140,35 @@ TEST_F(WatchedConfig, a_bad_fragment_changes_nothing_and_is_named) {
     EXPECT_EQ(one_.connections(), 1U);
     write("parts/bad.yaml", fragment(two_.id()));
     EXPECT_TRUE(wait_until([&] { return ids(manager) == Ids{two_.id()}; }));
+}
+
+TEST_F(WatchedConfig, what_was_refused_for_a_file_it_names_is_applied_once_that_is_there) {
+    FailoverManager manager{path("config.yaml")};
+    const EventLog events{manager};
+    write("parts/a.yaml", "failover: {services: {users: {endpoints: [\"http://" + two_.id() +
+                              "\"], tls: {ca_file: \"" + path("ca.pem") + "\"}}}}\n");
+    ASSERT_TRUE(events.wait_for(EventKind::config_rejected));
+    write("parts/notes.txt", "makes it look");
+    EXPECT_FALSE(wait_until([&] { return events.count(EventKind::config_rejected) > 1; }, 300ms))
+        << "the reason is the same";
+    EXPECT_EQ(ids(manager), Ids{one_.id()});
+    const TlsCa ca{dir_.path(), "ca"};
+    EXPECT_TRUE(wait_until([&] { return ids(manager) == Ids{two_.id()}; }, 5s));
+}
+
+TEST_F(WatchedConfig, a_fault_that_went_and_came_back_is_reported_twice) {
+    FailoverManager manager{path("config.yaml")};
+    const EventLog events{manager};
+    const auto rejected = [&] { return events.count(EventKind::config_rejected); };
+    write("parts/bad.yaml", "nonsense: 1\n");
+    ASSERT_TRUE(wait_until([&] { return rejected() == 1; }));
+    write("parts/bad.yaml", "nonsense: [\n");
+    ASSERT_TRUE(wait_until([&] { return rejected() == 2; })) << "the reason is another one";
+    std::filesystem::remove(path("parts/bad.yaml"));
+    EXPECT_FALSE(wait_until([&] { return rejected() > 2; }, 300ms));
+    EXPECT_EQ(events.count(EventKind::config_reloaded), 0U) << "it is in force all the time";
+    write("parts/bad.yaml", "nonsense: [\n");
+    EXPECT_TRUE(wait_until([&] { return rejected() == 3; }));
 }
 
 TEST_F(WatchedConfig, one_that_cannot_be_used_at_the_start_refuses_the_start) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+
 #include "support/consul_agent.hpp"
 #include "support/consul_subject.hpp"
 #include "support/events.hpp"
@@ -13,8 +14,8 @@
 
 #include <algorithm>
 #include <atomic>
-#include <charconv>
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <thread>
@@ -199,6 +200,34 @@ TEST(ConsulManager, a_watch_that_a_reload_began_does_not_believe_an_empty_list_a
     }));
 }
 
+TEST(ConsulManager, a_service_can_go_although_its_agent_does_not_answer_the_farewell) {
+    ScriptedServer agent{[](Exchange& exchange, SeenRequest& request) {
+        exchange.read_body(request);
+        if (request.method != "PUT" || request.target.find("deregister") != std::string::npos) {
+            exchange.hang();
+            exchange.close();
+        } else {
+            exchange.send(response_text(200, ""));
+        }
+    }};
+    FailoverManager manager{
+        web_config("address: \"" + agent.id() +
+                   "\", register: {enabled: true, id: me, address: 127.0.0.1, port: 1001}, "
+                   "health_check: {type: none}")};
+    const auto asked = [&](const std::string& target) {
+        const std::vector<SeenRequest> seen = agent.requests();
+        return std::any_of(seen.begin(), seen.end(),
+                           [&](const SeenRequest& one) { return one.target == target; });
+    };
+    ASSERT_TRUE(wait_until([&] { return asked("/v1/agent/service/me"); }));
+    manager.reload(parse_config(
+        "logging: {providers: {console: {level: \"off\"}}}\nfailover:\n  services:\n"
+        "    other: {endpoints: [\"http://127.0.0.1:1\"], health_check: {type: none}}\n"));
+    EXPECT_TRUE(wait_until([&] { return asked("/v1/agent/service/deregister/me"); }));
+    EXPECT_TRUE(wait_until([&] { return agent.open_connections() == 0; }))
+        << "the farewell is given up";
+}
+
 TEST(ConsulManager, what_consul_makes_of_a_check_is_an_event) {
     const ScriptedServer agent{respond(200, "[]")};
     asio::io_context io; // runs once somebody listens
@@ -243,6 +272,32 @@ TEST(ConsulManager, agents_are_spoken_to_over_tls_as_the_file_says) {
     })) << wary.status_json();
     EXPECT_THAT(thrown_by([&] { FailoverManager{config("/nonexistent/ca.pem")}; }),
                 HasSubstr("failover.services.web.agent_tls.ca_file"));
+}
+
+TEST(ConsulManager, renewed_files_of_tls_are_used_after_a_failure) {
+    const TempDir dir;
+    const TlsCa ca{dir.path(), "ca"};
+    const TlsCa next{dir.path(), "next"};
+    const CertificateFiles files = next.issue({.name = "agent"});
+    const ScriptedServer agent{raw(listing({"a"}, "7")),
+                               ServerTls{.cert_file = files.cert, .key_file = files.key}};
+    const std::string trusted = (dir / "trusted.pem").string();
+    std::filesystem::copy_file(ca.cert_file(), trusted);
+    FailoverManager manager{web_config("address: \"https://" + agent.id() +
+                                       "\", health_check: {type: none}, agent_tls: {ca_file: \"" +
+                                       trusted + "\"}")};
+    const EventLog log{manager};
+    ASSERT_TRUE(wait_until([&] {
+        return manager.status_json().find("certificate verify failed") != std::string::npos;
+    })) << manager.status_json();
+    write_file(dir / "trusted.pem", "no certificate");
+    EXPECT_TRUE(wait_until([&] {
+        return reasons_of(log, EventKind::discovery_warning).find("the last good ones stay") !=
+               std::string::npos;
+    }));
+    std::filesystem::copy_file(next.cert_file(), trusted,
+                               std::filesystem::copy_options::overwrite_existing);
+    EXPECT_TRUE(wait_until([&] { return ids_of(manager) == "a"; }, 20s)) << manager.status_json();
 }
 
 TEST(ConsulScriptedAgents, an_instance_leaves_although_no_connection_outlives_its_answer) {
@@ -316,86 +371,6 @@ TEST(ConsulScriptedAgents, an_id_keeps_to_its_node_when_another_node_registers_t
     EXPECT_TRUE(watch.becomes("web,web@n0")) << watch.ids();
     for (const Endpoint& one : watch.set()) {
         EXPECT_EQ(one.address, one.id == "web" ? "n1" : "n0");
-    }
-}
-
-std::vector<std::string> deregistered(const ScriptedServer& agent) {
-    std::vector<std::string> ids;
-    const std::string path = "/v1/agent/service/deregister/";
-    for (const SeenRequest& request : agent.requests()) {
-        if (request.target.starts_with(path)) {
-            ids.push_back(request.target.substr(path.size()));
-        }
-    }
-    return ids;
-}
-
-TEST(ConsulScriptedAgents, an_instance_is_deregistered_wherever_it_may_be) {
-    ScriptedServer first;
-    ScriptedServer second;
-    const Subject subject{config_for({first.id(), second.id()})};
-    IoThread io;
-    first.next(respond(404, "unknown service ID: x"));
-    io.run(subject.provider->deregister_endpoint("web", "x"));
-    EXPECT_THAT(deregistered(first), ElementsAre("x"));
-    EXPECT_THAT(deregistered(second), ElementsAre("x"));
-
-    const Endpoint mine{.id = "mine", .address = "127.0.0.1", .port = 1};
-    io.run(subject.provider->register_endpoint("web", mine));
-    io.run(subject.provider->deregister_endpoint("web", "mine"));
-    EXPECT_THAT(deregistered(second), ElementsAre("x")) << "it was registered with the first only";
-    io.run(subject.provider->register_endpoint("web", mine));
-    first.next(respond(500, "No cluster leader"));
-    io.run(subject.provider->register_endpoint("web", mine));
-    first.next(respond(403, "Permission denied"));
-    const auto again = [&] { io.run(subject.provider->deregister_endpoint("web", "mine")); };
-    EXPECT_THAT(thrown_by(again), HasSubstr(first.id() + " answers 403"));
-    EXPECT_EQ(thrown_by(again), "nothing");
-    EXPECT_THAT(deregistered(first), ElementsAre("x", "mine", "mine", "mine"));
-    EXPECT_THAT(deregistered(second), ElementsAre("x", "mine", "mine"));
-}
-
-/// Lists nobody but "other", blocks as it is asked to, knows no instance, and answers
-/// registrations with `statuses`, the last one for ever.
-Script forgetful(std::vector<int> statuses) {
-    const auto asked = std::make_shared<std::atomic<std::size_t>>(0);
-    return [=](Exchange& exchange, SeenRequest& request) {
-        exchange.read_body(request);
-        const std::size_t wait = request.target.find("wait=");
-        if (wait != std::string::npos) {
-            int count = 0;
-            const std::string text = request.target.substr(wait + 5);
-            const char* const unit =
-                std::from_chars(text.data(), text.data() + text.size(), count).ptr;
-            exchange.pause(std::chrono::milliseconds{*unit == 's' ? count * 1000 : count});
-        }
-        if (request.method == "PUT") {
-            const std::size_t number = std::min(asked->fetch_add(1), statuses.size() - 1);
-            exchange.send(response_text(statuses[number], ""));
-        } else if (request.target.starts_with("/v1/agent/service/")) {
-            exchange.send(response_text(404, "unknown service ID"));
-        } else {
-            exchange.send(listing({"other"}, "7"));
-        }
-    };
-}
-
-TEST(ConsulScriptedAgents, restoring_an_instance_is_repeated_soon_when_it_failed) {
-    ScriptedServer agent{forgetful({200, 500, 500, 200})};
-    const Subject subject{config_for({agent.id()})};
-    IoThread io;
-    io.run(subject.provider->register_endpoint(
-        "web", {.id = "mine", .address = "127.0.0.1", .port = 1001}));
-    const ProviderWatch watch{subject.provider, "web"};
-    EXPECT_TRUE(wait_until([&] { return subject.notes->has("mine: registered again with"); }))
-        << subject.notes->joined();
-    EXPECT_THAT(subject.notes->all(),
-                ElementsAre(HasSubstr("is tried again: mine: " + agent.id() + " answers 500"),
-                            HasSubstr("mine: registered again with " + agent.id())));
-    EXPECT_EQ(watch.ids(), "other");
-    EXPECT_EQ(watch.lost().joined(), "");
-    for (const SeenRequest& request : agent.requests()) {
-        EXPECT_THAT(request.body, Not(HasSubstr("passing"))) << "it was removed, not forgotten";
     }
 }
 

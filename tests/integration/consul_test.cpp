@@ -123,13 +123,11 @@ TEST(Consul, an_agent_that_lost_its_state_costs_no_endpoint_and_gets_the_registr
     config.registration = {.id = "self", .address = "127.0.0.1", .port = self.port()};
     const Subject subject{config};
     const auto notes = std::make_shared<Notes>();
-    ConsulRegistration registration{{.name = "web", .version = "1.2"},
-                                    config,
-                                    std::make_shared<Resolver>(),
-                                    nullptr,
-                                    [notes](std::string text) { notes->add(std::move(text)); }};
+    const auto registration = std::make_shared<ConsulRegistration>(
+        SelfConfig{.name = "web", .version = "1.2"}, config, std::make_shared<Resolver>(), nullptr,
+        [notes](std::string text) { notes->add(std::move(text)); });
     IoThread io;
-    const std::size_t running = io.start(registration.run());
+    const std::size_t running = io.start(registration->run());
     const ProviderWatch watch{subject.provider, "web"};
     ASSERT_TRUE(watch.becomes("self,web-2,web-3")) << watch.ids() << notes->joined();
     EXPECT_EQ(watch.set().front().metadata.at("version"), "1.2");
@@ -150,7 +148,7 @@ TEST(Consul, an_agent_that_lost_its_state_costs_no_endpoint_and_gets_the_registr
     agent.remove("self");
     EXPECT_TRUE(wait_until([&] { return agent.knows("self"); }));
     io.stop(running);
-    io.run(registration.withdraw());
+    io.run(registration->withdraw());
     EXPECT_FALSE(agent.knows("self"));
 }
 
@@ -446,9 +444,10 @@ TEST(ConsulScripted, registration_asks_again_and_again_an_agent_that_cannot_wait
     agent.next(respond(404, "unknown service ID: me"));
     ServiceConfig config = config_for({agent.id()});
     config.registration = {.id = "me", .address = "127.0.0.1", .port = 1001};
-    ConsulRegistration registration{{}, config, std::make_shared<Resolver>(), nullptr, {}};
+    const auto registration = std::make_shared<ConsulRegistration>(
+        SelfConfig{}, config, std::make_shared<Resolver>(), nullptr, nullptr);
     IoThread io;
-    const std::size_t running = io.start(registration.run());
+    const std::size_t running = io.start(registration->run());
     ASSERT_TRUE(wait_until([&] { return agent.count() >= 6; }));
     EXPECT_FALSE(wait_until([&] { return agent.count() > 10; }, 1s));
     const std::vector<SeenRequest> seen = agent.requests();
@@ -457,18 +456,38 @@ TEST(ConsulScripted, registration_asks_again_and_again_an_agent_that_cannot_wait
     EXPECT_EQ(seen[3].method, "PUT");
     EXPECT_THAT(seen[3].body, Not(HasSubstr("passing"))); // it was removed, not forgotten
     io.stop(running);
-    io.run(registration.withdraw());
+    io.run(registration->withdraw());
     EXPECT_EQ(agent.requests().back().target, "/v1/agent/service/deregister/me");
+}
+
+TEST(ConsulScripted, a_farewell_that_nobody_waits_for_any_more_keeps_what_it_uses) {
+    ScriptedServer agent{hang()};
+    agent.next(respond(200));
+    ServiceConfig config = config_for({agent.id()});
+    config.registration = {.id = "me", .address = "127.0.0.1", .port = 1001};
+    auto registration = std::make_shared<ConsulRegistration>(
+        SelfConfig{}, config, std::make_shared<Resolver>(), nullptr, nullptr);
+    const std::weak_ptr<ConsulRegistration> alive = registration;
+    IoThread io;
+    const std::size_t running = io.start(registration->run());
+    ASSERT_TRUE(wait_until([&] { return agent.count() == 2; }));
+    io.stop(running);
+    asio::awaitable<void> farewell = registration->withdraw();
+    registration.reset();
+    ASSERT_FALSE(alive.expired());
+    io.run(std::move(farewell)); // the agent does not answer
+    EXPECT_EQ(agent.requests().back().target, "/v1/agent/service/deregister/me");
+    EXPECT_TRUE(wait_until([&] { return alive.expired(); }));
 }
 
 TEST(ConsulScripted, what_cannot_work_is_refused_when_it_is_made) {
     EXPECT_THAT(thrown_by([] { Subject{config_for({"no address"})}; }), HasSubstr("no address"));
-    EXPECT_THAT(
-        thrown_by([] {
-            ConsulRegistration{
-                {.name = "x"}, config_for({"a:1"}), std::make_shared<Resolver>(), nullptr, {}};
-        }),
-        HasSubstr("register.port"));
+    EXPECT_THAT(thrown_by([] {
+                    std::make_shared<ConsulRegistration>(
+                        SelfConfig{.name = "x"}, config_for({"a:1"}), std::make_shared<Resolver>(),
+                        nullptr, nullptr);
+                }),
+                HasSubstr("register.port"));
 }
 
 } // namespace consul_test

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "discovery/kube_registrar.hpp"
 #include "discovery/kubernetes_provider.hpp"
 #include "support/kube_server.hpp"
 #include "support/provider_watch.hpp"
@@ -9,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -253,6 +255,24 @@ TEST_F(KubernetesAnswers, a_slice_is_replaced_and_removed_as_recorded) {
     scripts.next(replay(recorded("delete-slice")));
     EXPECT_NO_THROW(io.run(subject->deregister_endpoint("db", "me")));
     EXPECT_EQ(scripts.count(), 8U);
+}
+
+TEST_F(KubernetesAnswers, a_registration_deleted_before_a_watch_saw_it_is_noticed) {
+    KubeServer server;
+    server.put_service("db", nlohmann::json::object());
+    const auto subject = provider(server);
+    IoThread io;
+    io.run(subject->register_endpoint("db", {.id = "me", .address = "10.0.0.7", .port = 6379}));
+    server.remove(registered_slice_name("db", "me"));
+    const ProviderWatch watch{subject, "db"};
+    const auto noticed = std::make_shared<std::atomic<bool>>(false);
+    auto wait = [](std::shared_ptr<KubernetesProvider> one,
+                   std::shared_ptr<std::atomic<bool>> done) -> asio::awaitable<void> {
+        co_await one->until_deleted("db", "me", true);
+        *done = true;
+    };
+    io.start(wait(subject, noticed));
+    EXPECT_TRUE(wait_until([&] { return noticed->load(); }));
 }
 
 } // namespace kubernetes_answers_test

@@ -120,6 +120,23 @@ TEST_F(KubernetesPod, trusts_no_server_that_the_mounted_ca_has_not_signed) {
     EXPECT_EQ(watch.pushes(), 0U);
 }
 
+TEST_F(KubernetesPod, trusts_an_intermediate_that_is_mounted_without_its_root) {
+    const TlsCa middle{first_, "middle"};
+    const TlsCa beside{first_, "beside"};
+    KubeServer server{tls_of(middle, "server")};
+    server.put("a", {"10.0.0.1"});
+    mount_.publish("mounted", read_file(middle.cert_file()));
+    {
+        const ProviderWatch watch{provider(server.port()), "db"};
+        EXPECT_TRUE(watch.becomes("10.0.0.1:6379")) << watch.lost().joined();
+    }
+    mount_.publish("mounted", read_file(beside.cert_file()));
+    const ProviderWatch watch{provider(server.port()), "db"};
+    EXPECT_TRUE(wait_until([&] { return watch.lost().has("certificate verify failed"); }))
+        << watch.lost().joined();
+    EXPECT_EQ(watch.pushes(), 0U);
+}
+
 TEST_F(KubernetesPod, takes_a_token_that_the_kubelet_replaced_with_the_next_request) {
     KubeServer server{tls_of(first_, "server")};
     server.accept_token("mounted");

@@ -33,8 +33,9 @@ protected:
                ", port: 8080, zone: zone-a}\n"
                "logging: {providers: {console: {level: \"off\"}}}\n"
                "failover: {providers: {kubernetes: {enabled: true, service_name: db, "
-               "health_check: {type: none}, config_path: \"" +
-               (dir_ / "kubeconfig").string() + "\", register: {" + registration + "}}}}\n";
+               "health_check: {type: none}, " +
+               more_ + "config_path: \"" + (dir_ / "kubeconfig").string() + "\", register: {" +
+               registration + "}}}}\n";
     }
     [[nodiscard]] std::vector<SeenRequest> changes() {
         std::vector<SeenRequest> all;
@@ -55,6 +56,7 @@ protected:
 
     TempDir dir_;
     KubeServer server_;
+    std::string more_;        // keys of the provider, each with its comma
     std::string name_ = "db"; // of this process; that of the service it calls is db
 };
 
@@ -95,6 +97,23 @@ TEST_F(KubernetesRegister, a_process_is_an_endpoint_of_its_own_service_not_of_th
     server_.remove(slice["metadata"]["name"]);
     EXPECT_TRUE(wait_until([&] { return changes().size() == 2; }));
     EXPECT_EQ(manager.endpoints("kubernetes").size(), 1U);
+}
+
+TEST_F(KubernetesRegister, its_port_has_the_name_that_its_own_service_gives_it) {
+    name_ = "cart";
+    more_ = "port_name: redis, "; // of the service it calls
+    server_.put("others", {"10.0.0.1"});
+    server_.put_service("cart", {{"ports",
+                                  {{{"name", "admin"}, {"port", 9090}},
+                                   {{"name", "web"}, {"port", 80}, {"targetPort", 8080}}}}});
+    FailoverManager manager{parse_config(config("enabled: true, address: 10.0.0.7"))};
+    const EventLog log{manager};
+    ASSERT_TRUE(wait_until([&] { return changes().size() == 1; }));
+    const auto slice = nlohmann::json::parse(changes().front().body);
+    EXPECT_EQ(slice["ports"][0]["name"], "web");
+    ASSERT_TRUE(wait_until([&] { return server_.open_watches() == 2; }));
+    EXPECT_EQ(manager.endpoints("kubernetes").size(), 1U);
+    EXPECT_EQ(warnings_of(log), "") << "nobody calls a port of its own service";
 }
 
 TEST_F(KubernetesRegister, a_reload_that_concerns_it_never_takes_a_process_out) {
@@ -178,6 +197,71 @@ TEST_F(KubernetesRegister, a_registration_that_somebody_deletes_is_made_again) {
     EXPECT_TRUE(server_.slice(name).empty());
 }
 
+TEST_F(KubernetesRegister, what_is_on_its_way_when_the_manager_stops_is_taken_back) {
+    server_.put_service("db", nlohmann::json::object());
+    server_.delay_creations(300ms);
+    FailoverManager manager{parse_config(config("enabled: true, address: 10.0.0.7"))};
+    ASSERT_TRUE(wait_until([&] { return changes().size() == 1; }));
+    const std::string name = nlohmann::json::parse(changes().front().body)["metadata"]["name"];
+    manager.stop();
+    ASSERT_TRUE(wait_until([&] { return server_.created() == 1; }));
+    EXPECT_EQ(changes().size(), 2U);
+    EXPECT_EQ(changes().back().method, "DELETE");
+    EXPECT_TRUE(server_.slice(name).empty());
+}
+
+TEST_F(KubernetesRegister, what_is_on_its_way_when_a_reload_ends_it_is_taken_back) {
+    server_.put_service("db", nlohmann::json::object());
+    server_.delay_creations(300ms);
+    FailoverManager manager{parse_config(config("enabled: true, id: a, address: 10.0.0.7"))};
+    ASSERT_TRUE(wait_until([&] { return changes().size() == 1; }));
+    const std::string name = nlohmann::json::parse(changes().front().body)["metadata"]["name"];
+    manager.reload(parse_config(config("enabled: false")));
+    ASSERT_TRUE(wait_until([&] { return changes().size() == 2; }));
+    EXPECT_EQ(server_.created(), 1U) << "it waits for what is on its way";
+    EXPECT_EQ(changes().back().method, "DELETE");
+    EXPECT_TRUE(wait_until([&] { return server_.slice(name).empty(); }));
+}
+
+TEST_F(KubernetesRegister, the_older_of_two_registrations_of_one_id_never_arrives_last) {
+    server_.put_service("db", nlohmann::json::object());
+    server_.delay_creations(300ms);
+    FailoverManager manager{parse_config(config("enabled: true, id: a, address: 10.0.0.7"))};
+    ASSERT_TRUE(wait_until([&] { return changes().size() == 1; }));
+    manager.reload(parse_config(config("enabled: true, id: a, address: 10.0.0.8")));
+    ASSERT_TRUE(wait_until([&] { return changes().size() == 3; })); // POST, POST, PUT
+    EXPECT_TRUE(wait_until([&] {
+        const std::vector<Endpoint> all = manager.endpoints("kubernetes");
+        return all.size() == 1 && all.front().address == "10.0.0.8";
+    }));
+}
+
+TEST_F(KubernetesRegister, a_farewell_that_fails_is_repeated) {
+    server_.put_service("db", nlohmann::json::object());
+    FailoverManager manager{parse_config(config("enabled: true, address: 10.0.0.7"))};
+    const EventLog log{manager};
+    ASSERT_TRUE(wait_until([&] { return manager.endpoints("kubernetes").size() == 1; }));
+    const std::string name = nlohmann::json::parse(changes().front().body)["metadata"]["name"];
+    server_.fail_deletions(3);
+    manager.stop();
+    EXPECT_EQ(changes().size(), 5U);
+    EXPECT_TRUE(server_.slice(name).empty());
+    EXPECT_EQ(warnings_of(log).find("deregistration failed"), std::string::npos);
+}
+
+TEST_F(KubernetesRegister, a_farewell_that_fails_all_the_time_is_told_and_ends) {
+    server_.put_service("db", nlohmann::json::object());
+    FailoverManager manager{parse_config(config("enabled: true, address: 10.0.0.7"))};
+    const EventLog log{manager};
+    ASSERT_TRUE(wait_until([&] { return manager.endpoints("kubernetes").size() == 1; }));
+    server_.fail_deletions(1000);
+    manager.reload(parse_config(config("enabled: false")));
+    EXPECT_TRUE(wait_until(
+        [&] { return warnings_of(log).find("deregistration failed") != std::string::npos; }));
+    EXPECT_NE(warnings_of(log).find("503"), std::string::npos) << warnings_of(log);
+    EXPECT_GE(changes().size(), 4U);
+}
+
 TEST_F(KubernetesRegister, a_registration_that_fails_is_told_once_and_tried_again) {
     server_.put_service("db", nlohmann::json::object());
     server_.refuse_changes(true);
@@ -207,6 +291,35 @@ TEST_F(KubernetesRegister, a_service_with_a_selector_is_left_to_its_pods) {
         return warnings_of(log).find("has a selector") != std::string::npos;
     })) << warnings_of(log);
     EXPECT_TRUE(changes().empty());
+}
+
+TEST_F(KubernetesRegister, nothing_is_written_before_the_service_could_be_read) {
+    server_.put_service("db", {{"selector", {{"app", "db"}}}});
+    server_.fail_services(1);
+    FailoverManager manager{parse_config(config("enabled: false"))};
+    const EventLog log{manager};
+    manager.reload(parse_config(config("enabled: true, address: 10.0.0.7")));
+    EXPECT_TRUE(wait_until([&] {
+        return warnings_of(log).find("has a selector") != std::string::npos;
+    })) << warnings_of(log);
+    EXPECT_NE(warnings_of(log).find("503"), std::string::npos) << warnings_of(log);
+    EXPECT_TRUE(changes().empty());
+}
+
+TEST_F(KubernetesRegister, who_may_not_read_services_is_trusted_to_know_them) {
+    more_ = "port_name: redis, ";
+    server_.refuse_services(true);
+    FailoverManager manager{parse_config(config("enabled: true, address: 10.0.0.7"))};
+    ASSERT_TRUE(wait_until([&] { return manager.endpoints("kubernetes").size() == 1; }));
+    EXPECT_EQ(nlohmann::json::parse(changes().front().body)["ports"][0]["name"], "redis");
+}
+
+TEST_F(KubernetesRegister, a_process_that_speaks_tls_is_listed_so) {
+    server_.put_service("db", nlohmann::json::object());
+    FailoverManager manager{
+        parse_config(config("enabled: true, address: 10.0.0.7, metadata: {scheme: https}"))};
+    ASSERT_TRUE(wait_until([&] { return manager.endpoints("kubernetes").size() == 1; }));
+    EXPECT_EQ(manager.endpoints("kubernetes").front().scheme, "https");
 }
 
 TEST_F(KubernetesRegister, an_address_is_needed) {

@@ -5,7 +5,11 @@
 #include "provider_watch.hpp"
 #include "scripts.hpp"
 
+#include <algorithm>
+#include <atomic>
+#include <charconv>
 #include <chrono>
+#include <cstddef>
 #include <exception>
 #include <memory>
 #include <string>
@@ -65,6 +69,43 @@ inline std::string listing(const std::vector<std::string>& ids, const std::strin
     }
     return response_text(200, body.empty() ? "[]" : body + ']',
                          "X-Consul-Index: " + index + "\r\n" + fields);
+}
+
+/// Ids that `agent` was asked to deregister.
+inline std::vector<std::string> deregistered(const ScriptedServer& agent) {
+    std::vector<std::string> ids;
+    const std::string path = "/v1/agent/service/deregister/";
+    for (const SeenRequest& request : agent.requests()) {
+        if (request.target.starts_with(path)) {
+            ids.push_back(request.target.substr(path.size()));
+        }
+    }
+    return ids;
+}
+
+/// Lists nobody but "other", blocks as it is asked to, knows no instance, and answers
+/// registrations with `statuses`, the last one for ever.
+inline Script forgetful(std::vector<int> statuses) {
+    const auto asked = std::make_shared<std::atomic<std::size_t>>(0);
+    return [=](Exchange& exchange, SeenRequest& request) {
+        exchange.read_body(request);
+        const std::size_t wait = request.target.find("wait=");
+        if (wait != std::string::npos) {
+            int count = 0;
+            const std::string text = request.target.substr(wait + 5);
+            const char* const unit =
+                std::from_chars(text.data(), text.data() + text.size(), count).ptr;
+            exchange.pause(std::chrono::milliseconds{*unit == 's' ? count * 1000 : count});
+        }
+        if (request.method == "PUT") {
+            const std::size_t number = std::min(asked->fetch_add(1), statuses.size() - 1);
+            exchange.send(response_text(statuses[number], ""));
+        } else if (request.target.starts_with("/v1/agent/service/")) {
+            exchange.send(response_text(404, "unknown service ID"));
+        } else {
+            exchange.send(listing({"other"}, "7"));
+        }
+    };
 }
 
 } // namespace failover::test

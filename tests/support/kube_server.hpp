@@ -12,6 +12,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -83,7 +84,7 @@ public:
         compacted_ = version_;
         history_.clear();
     }
-    /// Lists come in pages of this many slices. Default: all at once.
+    /// Lists that have a limit come in pages of this many slices. Default: all at once.
     void set_page_size(std::size_t size) { page_size_ = size; }
     /// Any other token is answered 401. Default: every one is accepted.
     void accept_token(const std::string& token) {
@@ -92,10 +93,20 @@ public:
     }
     /// Whether POST, PUT and DELETE are answered 403. Default: they are not.
     void refuse_changes(bool refuse) { refuse_changes_ = refuse; }
+    /// A POST takes so long, and counts even when the client has hung up by then. Default: zero.
+    void delay_creations(std::chrono::milliseconds time) { creation_takes_ = time; }
+    /// Slices that a POST has made.
+    [[nodiscard]] unsigned created() const noexcept { return created_; }
+    /// So many of the next DELETEs are answered 503.
+    void fail_deletions(int times) { failing_deletions_ = times; }
     /// The next watch breaks off after so many bytes of its body.
     void cut_next_watch(std::size_t bytes) { cut_at_ = bytes; }
     /// Open watches end in order.
     void end_watches() { ++ended_; }
+    /// Whether to read a service is answered 403. Default: it is not.
+    void refuse_services(bool refuse) { refuse_services_ = refuse; }
+    /// So many of the next reads of a service are answered 503.
+    void fail_services(int times) { failing_services_ = times; }
     /// What services look like: name to spec. Default: there is none.
     void put_service(const std::string& name, nlohmann::json spec) {
         const std::lock_guard lock{mutex_};
@@ -175,6 +186,10 @@ private:
             answer(exchange, 403, status_text(403, "Forbidden", "who asks may not change slices"));
             return;
         }
+        if (request.method == "DELETE" && failing_deletions_.fetch_sub(1) > 0) {
+            answer(exchange, 503, status_text(503, "ServiceUnavailable", "not now"));
+            return;
+        }
         const std::string path = request.target.substr(0, request.target.find('?'));
         if (path == "/version") {
             answer(exchange, 200, R"({"major":"1","minor":"36"})");
@@ -198,6 +213,7 @@ private:
         const std::lock_guard lock{mutex_};
         const std::string service = selected(target);
         const std::string from = parameter(target, "continue");
+        const std::size_t most = parameter(target, "limit").empty() ? never : page_size_.load();
         Json items = Json::array();
         Json metadata{{"resourceVersion", std::to_string(version_)}};
         for (auto at = from.empty() ? slices_.begin() : slices_.lower_bound(from);
@@ -205,7 +221,7 @@ private:
             if (at->second["metadata"]["labels"]["kubernetes.io/service-name"] != service) {
                 continue;
             }
-            if (items.size() >= page_size_) {
+            if (items.size() >= most) {
                 metadata["continue"] = at->first;
                 break;
             }
@@ -285,6 +301,14 @@ private:
     }
 
     void serve_service(Exchange& exchange, const std::string& name) {
+        if (refuse_services_) {
+            answer(exchange, 403, status_text(403, "Forbidden", "who asks may not read services"));
+            return;
+        }
+        if (failing_services_.fetch_sub(1) > 0) {
+            answer(exchange, 503, status_text(503, "ServiceUnavailable", "not now"));
+            return;
+        }
         const std::lock_guard lock{mutex_};
         const auto at = services_.find(name);
         if (at == services_.end()) {
@@ -296,6 +320,7 @@ private:
     }
 
     void create(Exchange& exchange, const SeenRequest& request) {
+        std::this_thread::sleep_for(creation_takes_.load()); // whatever the client does
         const std::lock_guard lock{mutex_};
         Json slice = Json::parse(request.body);
         const std::string name = slice["metadata"]["name"];
@@ -304,6 +329,7 @@ private:
             return;
         }
         store("ADDED", std::move(slice));
+        ++created_;
         answer(exchange, 201, slices_[name].dump());
     }
 
@@ -337,6 +363,11 @@ private:
     long compacted_ = 0;
     std::optional<std::string> token_;
     std::atomic<bool> refuse_changes_{false};
+    std::atomic<std::chrono::milliseconds> creation_takes_{};
+    std::atomic<unsigned> created_{0};
+    std::atomic<int> failing_deletions_{0};
+    std::atomic<bool> refuse_services_{false};
+    std::atomic<int> failing_services_{0};
     std::atomic<std::size_t> page_size_{never};
     std::atomic<std::size_t> cut_at_{never};
     std::atomic<int> ended_{0};

@@ -39,7 +39,15 @@ class TlsCa {
 public:
     TlsCa(const std::filesystem::path& directory, const std::string& name)
         : directory_{directory}, key_{new_key()} {
-        certificate_ = build({.name = name, .alt_names = {}}, *key_, *key_, nullptr);
+        certificate_ = build({.name = name, .alt_names = {}}, *key_, *key_, nullptr, true);
+        cert_file_ = directory_ / (name + ".pem");
+        save(*certificate_, cert_file_);
+    }
+    /// An intermediate: `parent` has signed it.
+    TlsCa(const TlsCa& parent, const std::string& name)
+        : directory_{parent.directory_}, key_{new_key()} {
+        certificate_ = build({.name = name, .alt_names = {}}, *key_, *parent.key_,
+                             parent.certificate_.get(), true);
         cert_file_ = directory_ / (name + ".pem");
         save(*certificate_, cert_file_);
     }
@@ -49,7 +57,7 @@ public:
 
     [[nodiscard]] CertificateFiles issue(const CertificateRequest& request) const {
         const Key key = new_key();
-        const Certificate made = build(request, *key, *key_, certificate_.get());
+        const Certificate made = build(request, *key, *key_, certificate_.get(), false);
         const std::filesystem::path cert = directory_ / (request.name + ".pem");
         const std::filesystem::path secret = directory_ / (request.name + ".key");
         save(*made, cert);
@@ -93,9 +101,9 @@ private:
         X509_EXTENSION_free(extension);
     }
 
-    /// `issuer` null: self-signed, an authority.
+    /// `issuer` null: self-signed.
     static Certificate build(const CertificateRequest& request, EVP_PKEY& key, EVP_PKEY& signer,
-                             X509* issuer) {
+                             X509* issuer, bool authority) {
         static long serial = 1;
         Certificate made{X509_new()};
         X509_set_version(made.get(), 2);
@@ -110,7 +118,7 @@ private:
                              issuer != nullptr ? X509_get_subject_name(issuer) : subject);
         X509* parent = issuer != nullptr ? issuer : made.get();
         extend(*made, parent, NID_basic_constraints,
-               issuer != nullptr ? "critical,CA:FALSE" : "critical,CA:TRUE");
+               authority ? "critical,CA:TRUE" : "critical,CA:FALSE");
         if (!request.alt_names.empty()) {
             extend(*made, parent, NID_subject_alt_name, request.alt_names);
         }

@@ -58,6 +58,9 @@ struct Config {
     CacheConfig cache{};
     /// The file it was loaded from; empty when parsed from text.
     std::string source{};
+    /// What that file and its fragments said when they were read, as a number that holds within
+    /// this process. A manager that watches them applies what differs. 0 when parsed from text.
+    std::uint64_t fingerprint = 0;
 };
 
 } // namespace failover

@@ -41,8 +41,10 @@ private:
                                                         const std::filesystem::path& main);
 
 /// The fragments of `directory` in order of their names: "*.yaml" and "*.yml", not those whose name
-/// begins with a dot, not `main` itself. None when there is no such directory.
-/// Threads    safe. Throws nothing but std::bad_alloc.
+/// begins with a dot, not `main` itself. None when there is no such directory. Throws ConfigError
+/// when the directory cannot be listed or one of these names leads to no file: what the fragments
+/// say is unknown then, not nothing.
+/// Threads    safe.
 [[nodiscard]] std::vector<std::filesystem::path> fragment_files(
     const std::filesystem::path& directory, const std::filesystem::path& main);
 

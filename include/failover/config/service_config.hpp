@@ -31,6 +31,8 @@ struct UnsetVariable {
     std::string key{};
     /// Line of that value; 0 when unknown.
     int line = 0;
+    /// File of that line, the main one or a fragment; empty when unknown.
+    std::string file{};
     bool operator==(const UnsetVariable&) const = default;
 };
 

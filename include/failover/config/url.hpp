@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <failover/base/attempt_log.hpp>
 #include <failover/base/detail/http_text.hpp>
 
 #include <charconv>
@@ -68,6 +69,16 @@ inline bool parse_authority(std::string_view text, Url& url) {
         text[host_end] == ':' ? parse_port(text.substr(host_end + 1)) : std::nullopt;
     url.port = port.value_or(0);
     return port.has_value();
+}
+
+/// `url` for a message: no user name, password, query or fragment.
+[[nodiscard]] inline std::string shown_url(std::string_view url) {
+    if (url.find('@') != std::string_view::npos) {
+        return "found a URL with a user name";
+    }
+    const std::size_t end = url.find_first_of("?#");
+    return "found \"" + escaped(url.substr(0, end)) +
+           (end == std::string_view::npos ? "\"" : "...\"");
 }
 
 } // namespace detail

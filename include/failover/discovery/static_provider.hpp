@@ -4,6 +4,7 @@
 #include <failover/discovery/provider.hpp>
 
 #include <algorithm>
+#include <cstdint>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -21,7 +22,28 @@ public:
     /// Sets the endpoints the configuration lists for `service`; a running watch pushes them with
     /// those that were registered, which stay.
     void set(const std::string& service, std::vector<Endpoint> endpoints) {
-        update(service, [&](Service& entry) { entry.listed = std::move(endpoints); });
+        set_from(new_source(service), service, std::move(endpoints));
+    }
+
+    /// Who lists endpoints of `service` from now on. One that came before, and may be at work on
+    /// another thread just now, changes nothing any more.
+    [[nodiscard]] std::uint64_t new_source(const std::string& service) {
+        const std::lock_guard lock{mutex_};
+        return services_[service].source = ++last_source_;
+    }
+    /// set(), when no other source has come since, nor another set().
+    void set_from(std::uint64_t source, const std::string& service,
+                  std::vector<Endpoint> endpoints) {
+        update(service, [&](Service& entry) {
+            if (entry.source == source) {
+                entry.listed = std::move(endpoints);
+            }
+        });
+    }
+    /// attach(), likewise.
+    void attach_from(std::uint64_t source, const std::string& service, SnapshotSink sink) {
+        attach_if([&](const Service& entry) { return entry.source == source; }, service,
+                  std::move(sink));
     }
 
     asio::awaitable<std::vector<Endpoint>> get_endpoints(std::string service) override {
@@ -69,15 +91,7 @@ public:
 
     /// Pushes the set now and at each change from now on.
     void attach(const std::string& service, SnapshotSink sink) {
-        const std::lock_guard in_order{push_mutex_};
-        std::vector<Endpoint> first;
-        {
-            const std::lock_guard lock{mutex_};
-            Service& entry = services_[service];
-            first = entry.all();
-            entry.sink = sink;
-        }
-        sink.push(std::move(first));
+        attach_if([](const Service&) { return true; }, service, std::move(sink));
     }
 
     /// Pushes no more; its endpoints stay.
@@ -104,6 +118,7 @@ private:
         std::vector<Endpoint> listed;
         std::vector<Endpoint> registered;
         std::optional<SnapshotSink> sink;
+        std::uint64_t source = 0; // who lists
 
         /// One that was registered replaces a listed one of its id.
         [[nodiscard]] std::vector<Endpoint> all() const {
@@ -123,6 +138,22 @@ private:
     static bool same_id(const Endpoint& endpoint, const std::string& id) {
         return !id.empty() &&
                (endpoint.id == id || (endpoint.id.empty() && host_port(endpoint) == id));
+    }
+
+    template <class Condition>
+    void attach_if(Condition condition, const std::string& service, SnapshotSink sink) {
+        const std::lock_guard in_order{push_mutex_};
+        std::vector<Endpoint> first;
+        {
+            const std::lock_guard lock{mutex_};
+            Service& entry = services_[service];
+            if (!condition(entry)) {
+                return;
+            }
+            first = entry.all();
+            entry.sink = sink;
+        }
+        sink.push(std::move(first));
     }
 
     template <class Change>
@@ -147,6 +178,7 @@ private:
     std::mutex push_mutex_;
     std::mutex mutex_;
     std::map<std::string, Service> services_;
+    std::uint64_t last_source_ = 0;
 };
 
 } // namespace failover

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include <failover/config/load.hpp>
-
-#include <support/temp_dir.hpp>
+#include <failover/config/validate.hpp>
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <support/temp_dir.hpp>
+#include <vector>
 
 namespace failover {
 namespace fragments_test {
@@ -17,13 +19,14 @@ class Fragments : public ::testing::Test {
 protected:
     Fragments() {
         std::filesystem::create_directory(dir_ / "parts");
-        write("config.yaml", "config: {providers: {file: {path: parts}}}\n"
-                             "service: {name: main, version: \"1\"}\n"
-                             "failover:\n"
-                             "  services:\n"
-                             "    a:\n"
-                             "      endpoints: [\"http://h:1\", \"http://h:2\"]\n"
-                             "      failover: {max_retries: 1, timeout: 7s}\n");
+        write("config.yaml",
+              "config: {providers: {file: {path: parts}}}\n"
+              "service: {name: main, version: \"1\"}\n"
+              "failover:\n"
+              "  services:\n"
+              "    a:\n"
+              "      endpoints: [\"http://h:1\", \"http://h:2\"]\n"
+              "      failover: {max_retries: 1, timeout: 7s}\n");
     }
 
     void write(const std::string& name, const std::string& text) const {
@@ -102,11 +105,53 @@ TEST_F(Fragments, no_directory_is_no_fragments) {
     EXPECT_EQ(load().service.name, "main");
 }
 
+TEST_F(Fragments, a_directory_that_cannot_be_listed_is_not_taken_for_none) {
+    std::filesystem::remove(dir_ / "parts");
+    write("parts", "not a directory");
+    EXPECT_NE(refusal().find("parts"), std::string::npos) << refusal();
+    EXPECT_NE(refusal().find("cannot be listed: Not a directory"), std::string::npos) << refusal();
+    for (const char* target : {"nowhere", "parts"}) {
+        std::filesystem::remove(dir_ / "parts");
+        std::filesystem::create_symlink(target, dir_ / "parts");
+        EXPECT_NE(refusal().find("cannot be listed"), std::string::npos) << refusal();
+        EXPECT_THROW(static_cast<void>(fragment_files(dir_ / "parts/", dir_ / "config.yaml")),
+                     ConfigError);
+    }
+}
+
+TEST_F(Fragments, a_link_that_leads_to_no_file_is_refused_by_name) {
+    for (const char* target : {"nowhere", "a.yaml"}) {
+        std::filesystem::create_symlink(target, dir_ / "parts/a.yaml");
+        EXPECT_NE(refusal().find("parts/a.yaml"), std::string::npos) << refusal();
+        std::filesystem::remove(dir_ / "parts/a.yaml");
+    }
+    std::filesystem::create_symlink("nowhere", dir_ / "parts/.#a.yaml"); // as editors lock a file
+    std::filesystem::create_directory(dir_ / "parts/b.yaml");
+    EXPECT_EQ(refusal(), "accepted");
+}
+
+TEST_F(Fragments, the_fingerprint_tells_whether_any_file_says_something_else) {
+    const std::uint64_t alone = load().fingerprint;
+    EXPECT_NE(alone, 0U);
+    EXPECT_EQ(load().fingerprint, alone);
+    write("parts/a.yaml", "service: {zone: a}\n");
+    const std::uint64_t with_one = load().fingerprint;
+    EXPECT_NE(with_one, alone);
+    write("parts/a.yaml", "service: {zone: b}\n");
+    EXPECT_NE(load().fingerprint, with_one);
+    std::filesystem::rename(dir_ / "parts/a.yaml", dir_ / "parts/b.yaml");
+    write("parts/b.yaml", "service: {zone: a}\n");
+    EXPECT_NE(load().fingerprint, with_one) << "another name may be another order";
+    EXPECT_EQ(parse_config("service: {name: x}\n").fingerprint, 0U);
+}
+
 TEST_F(Fragments, a_problem_names_the_file_and_line_that_say_it) {
-    write("parts/a.yaml", "failover:\n  services:\n    a:\n      failover:\n        max_retries: many\n");
+    write("parts/a.yaml",
+          "failover:\n  services:\n    a:\n      failover:\n        max_retries: many\n");
     write("parts/b.yaml", "\nservice: {nmae: x}\n");
     const std::string text = refusal();
-    EXPECT_NE(text.find("parts/a.yaml:5:failover.services.a.failover.max_retries"), std::string::npos)
+    EXPECT_NE(text.find("parts/a.yaml:5:failover.services.a.failover.max_retries"),
+              std::string::npos)
         << text;
     EXPECT_NE(text.find("parts/b.yaml:2:service.nmae"), std::string::npos) << text;
 }
@@ -116,6 +161,83 @@ TEST_F(Fragments, what_only_both_together_say_wrong_names_the_fragment_that_did_
     const std::string text = refusal();
     EXPECT_NE(text.find("parts/a.yaml:4:failover.services.a.failover.timeout"), std::string::npos)
         << text;
+}
+
+TEST_F(Fragments, a_key_that_stands_twice_is_refused_also_where_another_file_has_it) {
+    write("config.yaml",
+          "config: {providers: {file: {path: parts}}}\n"
+          "failover:\n"
+          "  services:\n"
+          "    a: {endpoints: [\"http://h:1\"]}\n"
+          "  services:\n"
+          "    b: {endpoints: [\"http://h:1\"]}\n"
+          "service: {name: x}\n"
+          "service: {zone: y}\n");
+    write("parts/a.yaml",
+          "failover:\n"
+          "  services:\n"
+          "    a: {endpoints: [\"http://h:2\"]}\n"
+          "    a: {endpoints: [\"http://h:3\"]}\n"
+          "service:\n");
+    write("parts/b.yaml", "failover: {services: {a: {endpoints: [\"http://h:4\"]}}}\n");
+    EXPECT_EQ(refusal(),
+              "config.yaml:5:failover.services: this key stands here twice\n"
+              "config.yaml:8:service: this key stands here twice\n"
+              "parts/a.yaml:4:failover.services.a: this key stands here twice\n");
+}
+
+TEST_F(Fragments, a_problem_of_a_section_that_several_files_have_is_where_the_first_has_it) {
+    write("config.yaml",
+          "config: {providers: {file: {path: parts}}}\n"
+          "nonsense: {x: 1}\n");
+    write("parts/a.yaml", "\n\n\nnonsense: {y: 1}\nrubbish: {x: 1}\n");
+    write("parts/b.yaml", "nonsense: {z: 1}\nrubbish: {y: 1}\n");
+    const std::string text = refusal();
+    EXPECT_NE(text.find("config.yaml:2:nonsense"), std::string::npos) << text;
+    EXPECT_NE(text.find("parts/a.yaml:5:rubbish"), std::string::npos) << text;
+}
+
+TEST_F(Fragments, of_a_section_that_was_replaced_nobody_is_blamed_any_more) {
+    write("config.yaml",
+          "config: {providers: {file: {path: parts}}}\n"
+          "alerts: {unhealthy_for: 1s}\n");
+    write("parts/a.yaml", "alerts: {webhook: nonsense}\n");
+    write("parts/b.yaml", "alerts: plain\n");
+    write("parts/c.yaml", "\nalerts: {webhook: nonsense}\n");
+    EXPECT_NE(refusal().find("parts/c.yaml:2:alerts.webhook"), std::string::npos) << refusal();
+}
+
+TEST_F(Fragments, a_service_that_several_files_have_keeps_its_place) {
+    write("parts/a.yaml", "failover: {services: {b: {endpoints: [\"http://h:9\"]}}}\n");
+    write("parts/b.yaml", "failover: {services: {a: {failover: {max_retries: 2}}}}\n");
+    const Config config = load();
+    ASSERT_EQ(config.services.size(), 2U);
+    EXPECT_EQ(config.services.at(0).name, "a") << "the one that is meant where none is named";
+    EXPECT_EQ(config.services.at(0).failover.max_retries, 2U);
+}
+
+TEST_F(Fragments, one_that_names_another_directory_of_fragments_is_refused) {
+    write("parts/a.yaml", "config: {providers: {file: {path: others}}}\n");
+    EXPECT_EQ(refusal(),
+              "parts/a.yaml:1:config.providers.file.path: only the main file says where "
+              "fragments are\n");
+}
+
+TEST_F(Fragments, a_variable_that_is_not_set_is_reported_where_it_is_named) {
+    write("parts/a.yaml",
+          "failover:\n"
+          "  services:\n"
+          "    a: {service_name: \"${FAILOVER_TEST_UNSET}\"}\n"
+          "cache: {providers: {redis: {primary: "
+          "{url: \"redis://${FAILOVER_TEST_UNSET}\"}}}}\n");
+    const Config config = load();
+    const std::string file = (dir_ / "parts/a.yaml").string();
+    const std::vector<ConfigIssue> issues = unset_issues(config);
+    ASSERT_EQ(issues.size(), 1U);
+    EXPECT_EQ(issues.front().file, file);
+    EXPECT_EQ(issues.front().line, 3);
+    ASSERT_EQ(config.cache.unset.size(), 1U);
+    EXPECT_EQ(unset_issue(config.source, config.cache.unset.front()).file, file);
 }
 
 TEST_F(Fragments, one_that_is_no_yaml_or_no_map_is_refused) {

@@ -92,4 +92,22 @@ TEST(InstanceIds, differ_even_where_consul_repeats_one) {
                 ElementsAre("web@n1", "web@10.0.0.1:2"));
 }
 
+TEST(InstanceIds, tell_which_node_has_one_that_several_use) {
+    InstanceIds ids;
+    listed(ids, {{"db", "n1", 5}, {"web", "n1", 1}});
+    EXPECT_FALSE(ids.ambiguous("web"));
+    listed(ids, {{"db", "n1", 5}, {"web", "n1", 1}, {"web", "n2", 2}});
+    EXPECT_FALSE(ids.ambiguous("db"));
+    EXPECT_FALSE(ids.ambiguous("web@n3")) << "nobody has it";
+    ASSERT_TRUE(ids.ambiguous("web@n2"));
+    EXPECT_EQ(ids.ambiguous("web@n2")->id, "web");
+    EXPECT_EQ(ids.ambiguous("web@n2")->node, "n2");
+    EXPECT_EQ(ids.ambiguous("web@n2")->host, "10.0.0.1:2");
+    ASSERT_TRUE(ids.ambiguous("web")) << "the other node has it too";
+    EXPECT_EQ(ids.ambiguous("web")->node, "n1");
+    listed(ids, {{"web", "n2", 2}});
+    ASSERT_TRUE(ids.ambiguous("web@n2")) << "Consul does not call it that";
+    EXPECT_EQ(ids.ambiguous("web@n2")->id, "web");
+}
+
 } // namespace instance_ids_test

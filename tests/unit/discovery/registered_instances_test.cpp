@@ -123,4 +123,38 @@ TEST(RegisteredInstances, that_were_registered_anew_while_they_were_restored_are
     EXPECT_THAT(all.missing_from({endpoint("1", 90)}, "web", t0), IsEmpty());
 }
 
+TEST(RegisteredInstances, that_another_agent_knows_now_are_spare_where_they_were) {
+    RegisteredInstances all;
+    all.add(web("1"), agent);
+    EXPECT_THAT(all.spares("web"), IsEmpty());
+    all.add(web("1"), "b:8500");
+    ASSERT_THAT(all.spares("web"), SizeIs(1));
+    EXPECT_EQ(all.spares("web")[0].id, "1");
+    EXPECT_EQ(all.spares("web")[0].agent, agent);
+    EXPECT_THAT(all.spares("other"), IsEmpty());
+    all.left(all.spares("web")[0]);
+    EXPECT_THAT(all.spares("web"), IsEmpty());
+    EXPECT_THAT(all.withdraw("1"), ElementsAre("b:8500"));
+
+    all.add(web("1"), "b:8500");
+    EXPECT_EQ(all.restored(all.missing_from({}, "web", t0).at(0), agent), Restored::news);
+    EXPECT_EQ(all.spares("web").at(0).agent, "b:8500");
+    static_cast<void>(all.withdraw("1"));
+    EXPECT_THAT(all.spares("web"), IsEmpty()) << "it is deregistered everywhere";
+}
+
+TEST(RegisteredInstances, that_were_registered_anew_where_they_were_spare_are_registered_again) {
+    RegisteredInstances all;
+    all.add(web("1"), agent);
+    all.add(web("1"), "b:8500");
+    const SpareRegistration spare = all.spares("web").at(0);
+    all.changing("1");
+    all.add(web("1"), agent);
+    all.left(spare);
+    const std::vector<WantedInstance> missing = all.missing_from({endpoint("1")}, "web", t0);
+    ASSERT_THAT(missing, SizeIs(1));
+    EXPECT_TRUE(missing[0].outdated);
+    EXPECT_EQ(missing[0].agent, agent);
+}
+
 } // namespace registered_instances_test

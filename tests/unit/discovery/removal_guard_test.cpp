@@ -172,6 +172,21 @@ TEST(RemovalGuard, replaces_what_it_keeps_by_the_same_host_under_another_id) {
     EXPECT_EQ(guard.kept(), 1U);
 }
 
+TEST(RemovalGuard, that_goes_on_with_another_one_keeps_its_holds_and_its_doubt) {
+    Guarded set;
+    set.answer({"a", "b", "c"}, 0s);
+    set.guard.on_loss();
+    set.answer({"a", "b"}, 1s);
+    set.guard.on_loss();
+    RemovalGuard next = set.guard;
+    next.use({.hold = 1s, .hold_after_loss = 2s});
+    next.follow({});
+    EXPECT_TRUE(next.doubts());
+    EXPECT_THAT(ids(next.on_answer(list({"a"}), t0 + 2s)), ElementsAre("a", "b", "c"));
+    EXPECT_THAT(ids(next.on_answer(list({"a"}), t0 + 4s)), ElementsAre("a", "c"));
+    EXPECT_EQ(next.until(), t0 + 41s) << "what was kept already stays for its time";
+}
+
 TEST(RemovalGuard, holds_for_one_and_a_half_check_intervals) {
     EXPECT_EQ(RemovalGuardOptions::for_checks_every(10s).hold, 16s);
     EXPECT_EQ(RemovalGuardOptions::for_checks_every(10s).hold_after_loss, 46s);

@@ -9,7 +9,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace failover::discovery {
 namespace {
@@ -84,7 +87,7 @@ TEST(Kubeconfig, names_line_and_key_of_what_is_wrong) {
     EXPECT_THAT(refusal_of(kubeconfig("server: [1]", "token: abc")),
                 HasSubstr("/nowhere/config:6:clusters.c.server: a text is expected"));
     EXPECT_THAT(refusal_of(kubeconfig("server: 'ftp://x'", "token: abc")),
-                HasSubstr("no http or https URL"));
+                HasSubstr("found \"ftp://x\", allowed http[s]://"));
     EXPECT_THAT(refusal_of(kubeconfig("a: 1", "token: abc")), HasSubstr("server: is missing"));
     EXPECT_THAT(refusal_of(kubeconfig(plain, "token: abc", "cluster: d, user: u")),
                 HasSubstr("none named \"d\""));
@@ -96,6 +99,16 @@ TEST(Kubeconfig, names_line_and_key_of_what_is_wrong) {
     for (const char* text : {"", "[1, 2]", "a: [", "\t", "x", "contexts: [1]\ncurrent-context: x",
                              "contexts: [{name: [1]}]\ncurrent-context: x"}) {
         EXPECT_NE(refusal_of(text), "accepted") << text;
+    }
+}
+
+TEST(Kubeconfig, a_refused_server_tells_no_secret) {
+    for (const char* server :
+         {"https://me:hidden@10.0.0.1", "me:hidden@10.0.0.1", "https://h/?token=hidden"}) {
+        const std::string told =
+            refusal_of(kubeconfig("server: '" + std::string{server} + "'", "token: abc"));
+        EXPECT_THAT(told, HasSubstr("server: found "));
+        EXPECT_EQ(told.find("hidden"), std::string::npos) << told;
     }
 }
 
@@ -275,6 +288,20 @@ TEST(KubeAccess, takes_what_was_rotated_and_keeps_the_last_good) {
     rotate(test::read_file(second.cert_file()));
     EXPECT_TRUE(access.refresh());
     EXPECT_EQ(access.current()->ca_pem, test::read_file(second.cert_file()));
+}
+
+TEST(KubeAccess, warns_of_what_is_new_when_credentials_are_loaded_again) {
+    std::vector<std::string> told;
+    std::string text = kubeconfig("server: 'http://10.0.0.1'", "token: abc");
+    KubeAccess access{[&] { return parsed(text); }, std::make_shared<Resolver>(),
+                      [&](std::string warning) { told.push_back(std::move(warning)); }};
+    EXPECT_THAT(told, ElementsAre(HasSubstr("unencrypted")));
+    EXPECT_FALSE(access.refresh());
+    EXPECT_EQ(told.size(), 1U);
+    text = kubeconfig(std::string{plain} + ", insecure-skip-tls-verify: true", "token: abc");
+    EXPECT_TRUE(access.refresh());
+    EXPECT_FALSE(access.refresh());
+    EXPECT_THAT(told, ElementsAre(HasSubstr("unencrypted"), HasSubstr("not verified")));
 }
 
 } // namespace

@@ -4,11 +4,15 @@
 #include "discovery/kube_registrar.hpp"
 #include "discovery/kube_requests.hpp"
 #include "support/kube_transcript.hpp"
+#include <failover/base/error.hpp>
+#include <failover/discovery/kubernetes/slice_table.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace failover::discovery {
 namespace {
@@ -142,6 +146,12 @@ TEST(KubeRequests, escape_what_they_name) {
     EXPECT_EQ(list_request(service, {.next = "a+b="}, "").path, list.path + "&continue=a%2Bb%3D");
     EXPECT_EQ(list_request(service, {.resource_version = "0"}, "").path,
               list.path + "&resourceVersion=0");
+    EXPECT_EQ(list_request(service, {.resource_version = "7"}, "").path,
+              "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices"
+              "?labelSelector=kubernetes.io%2Fservice-name%3Ddb&resourceVersion=7"
+              "&resourceVersionMatch=NotOlderThan");
+    EXPECT_EQ(list_request(service, {.resource_version = "7", .next = "a"}, "").path,
+              list.path + "&continue=a");
     EXPECT_THAT(
         watch_request(service, {.resource_version = "7", .timeout = std::chrono::seconds{300}}, "")
             .path,
@@ -160,6 +170,7 @@ TEST(RegisteredSlice, is_what_this_library_reads_back) {
     endpoint.address = "fd00:1:0:0:0:0:0:2";
     endpoint.port = 8080;
     endpoint.zone = "eu-1a";
+    endpoint.weight = 7; // has no place in a slice
     const std::string text = registered_slice(service, endpoint, "http", "77");
     const SlicePage page = parse_slice_page(list_of(text));
     const Slice& slice = page.slices.at(0);
@@ -173,6 +184,18 @@ TEST(RegisteredSlice, is_what_this_library_reads_back) {
     EXPECT_EQ(slice.ports.at(0).port, 8080);
     EXPECT_THAT(
         text, HasSubstr("\"endpointslice.kubernetes.io/managed-by\":\"failover.client-library\""));
+    EXPECT_EQ(slice.ports.at(0).app_protocol, "");
+    for (const char* scheme : {"http", "https"}) {
+        endpoint.scheme = scheme;
+        SlicePage read = parse_slice_page(list_of(registered_slice(service, endpoint, "", "")));
+        SliceTable table;
+        table.replace_all(std::move(read.slices));
+        const std::vector<Endpoint> back = table.endpoints({}).endpoints;
+        ASSERT_EQ(back.size(), 1U);
+        EXPECT_EQ(back.front().scheme, scheme);
+        EXPECT_EQ(back.front().id, host_port(endpoint));
+        EXPECT_EQ(back.front().weight, 1U);
+    }
     endpoint.status = EndpointStatus::draining;
     const SlicePage draining =
         parse_slice_page(list_of(registered_slice(service, endpoint, "", "")));

@@ -248,7 +248,8 @@ inline std::vector<ConfigIssue> endpoint_issues(const Endpoint& endpoint, std::s
 }
 
 inline ConfigIssue unset_issue(const std::string& source, const UnsetVariable& variable) {
-    return ConfigIssue{.file = source.empty() ? "<text>" : source,
+    const std::string& file = variable.file.empty() ? source : variable.file;
+    return ConfigIssue{.file = file.empty() ? "<text>" : file,
                        .line = variable.line,
                        .key = variable.key,
                        .message = "the environment variable " + variable.name +

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <iterator>
 #include <numeric>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,6 +18,13 @@
 #include <vector>
 
 namespace failover::discovery {
+
+/// Which instance has an id that was given out.
+struct InstanceOrigin {
+    std::string id{}; // Consul's
+    std::string node{};
+    std::string host{}; // and port
+};
 
 /// Ids for the instances of a service: Consul's own are unique on one node only. The first instance
 /// with an id has it; one that another node adds later becomes "id@node", and so do all of several
@@ -57,6 +65,21 @@ public:
         std::move(before, given_.end(), std::back_inserter(kept));
         write_back(now, endpoints);
         remember(std::move(now), keep_unlisted ? std::move(kept) : Instances{});
+    }
+
+    /// Whose id it is, where Consul's alone does not say so: several nodes use it, or did. None: it
+    /// is Consul's own and one node's, or was not given out.
+    [[nodiscard]] std::optional<InstanceOrigin> ambiguous(const std::string& id) const {
+        const auto found = std::find_if(given_.begin(), given_.end(),
+                                        [&](const Instance& one) { return one.id == id; });
+        if (found == given_.end()) {
+            return std::nullopt;
+        }
+        const auto same = [&](const Instance& one) { return one.name == found->name; };
+        if (found->id == found->name && std::count_if(given_.begin(), given_.end(), same) == 1) {
+            return std::nullopt;
+        }
+        return InstanceOrigin{.id = found->name, .node = found->node, .host = found->host};
     }
 
 private:

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <map>
 #include <mutex>
 #include <string>
@@ -28,6 +29,14 @@ struct WantedInstance {
     unsigned version = 0;
     /// Register it without asking whether the agent knows it: what that knows may be outdated.
     bool outdated = false;
+};
+
+/// An agent that knows an instance although another one was told of it last: it would list the
+/// instance twice, and the older registration as it was then.
+struct SpareRegistration {
+    std::string id{};
+    std::string agent{};
+    unsigned version = 0; // see WantedInstance
 };
 
 /// What register_endpoint() announced, and where, for as long as this process wants it there.
@@ -81,6 +90,13 @@ public:
         found->second.withdrawn = true;
         ++found->second.version;
         return found->second.agents;
+    }
+
+    /// Was it registered here, at this host and port?
+    [[nodiscard]] bool has(const std::string& id, const std::string& host) const {
+        const std::lock_guard lock{mutex_};
+        const auto found = all_.find(id);
+        return found != all_.end() && host_port(found->second.definition.endpoint) == host;
     }
 
     /// No agent knows it any more. One that was registered again meanwhile stays.
@@ -139,6 +155,36 @@ public:
         if (found != all_.end() && found->second.version == what.version) {
             found->second.lost = false;
             found->second.ask_at = now + ask_again_after;
+        }
+    }
+
+    /// Where instances of `service` have to be deregistered, now that another agent knows them.
+    [[nodiscard]] std::vector<SpareRegistration> spares(const std::string& service) const {
+        const std::lock_guard lock{mutex_};
+        std::vector<SpareRegistration> spare;
+        for (const auto& [id, one] : all_) {
+            if (one.withdrawn || one.definition.name != service) {
+                continue;
+            }
+            for (std::size_t i = 0; i + 1 < one.agents.size(); ++i) {
+                spare.push_back({.id = id, .agent = one.agents[i], .version = one.version});
+            }
+        }
+        return spare;
+    }
+
+    /// The agent does not know it any more.
+    void left(const SpareRegistration& what) {
+        const std::lock_guard lock{mutex_};
+        const auto found = all_.find(what.id);
+        if (found == all_.end() || found->second.withdrawn) {
+            return;
+        }
+        Instance& one = found->second;
+        if (one.agents.back() != what.agent) {
+            std::erase(one.agents, what.agent);
+        } else if (one.version != what.version) {
+            one.outdated = true; // registered there anew meanwhile; which came last is not known
         }
     }
 

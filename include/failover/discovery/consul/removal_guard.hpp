@@ -50,8 +50,15 @@ class RemovalGuard {
 public:
     explicit RemovalGuard(RemovalGuardOptions options = {}) : options_{options} {}
 
-    /// What was in use before the first answer, by whoever asked until then.
-    void follow(std::vector<Endpoint> in_use) { believed_ = std::move(in_use); }
+    /// From now on; what is kept already stays for as long as it was to.
+    void use(RemovalGuardOptions options) noexcept { options_ = options; }
+    /// What was in use before the next answer, by whoever asked until then; empty: what the answers
+    /// here said.
+    void follow(std::vector<Endpoint> in_use) {
+        if (!in_use.empty()) {
+            believed_ = std::move(in_use);
+        }
+    }
     /// No answer came, or what is known of the server no longer holds.
     void on_loss() noexcept { loss_ = true; }
 

@@ -100,6 +100,8 @@ public:
     [[nodiscard]] const SliceTable& table() const noexcept { return table_; }
     /// A complete list has arrived at least once.
     [[nodiscard]] bool synced() const noexcept { return synced_; }
+    /// Is a list under way, or wanted next?
+    [[nodiscard]] bool listing() const noexcept { return listing_; }
 
 private:
     void finish_list(TimePoint now);
