@@ -89,6 +89,8 @@ void ConsulAgents::follow(const std::shared_ptr<ConsulAgents>& before) {
             former_.emplace(address, through);
         }
     }
+    // Who switches between agents again and again leaves no chain behind.
+    std::erase_if(before->former_, [&](const auto& one) { return has(one.first); });
     for (const std::string& address : before->addresses()) {
         if (!has(address)) {
             former_[address] = before;

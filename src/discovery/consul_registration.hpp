@@ -44,6 +44,11 @@ public:
     /// told as a warning, and Consul's own check removes the instance later.
     asio::awaitable<void> withdraw() { return withdraw_everywhere(shared_from_this()); }
 
+    /// The agents it may be told to, in whatever order they are named.
+    [[nodiscard]] std::set<std::string> agents() const {
+        const std::vector<std::string> all = agents_->addresses();
+        return {all.begin(), all.end()};
+    }
     /// What the agent is told.
     [[nodiscard]] const ServiceDefinition& definition() const noexcept { return definition_; }
 

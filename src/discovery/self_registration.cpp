@@ -9,13 +9,7 @@
 #include <failover/config/validate.hpp>
 #include <failover/discovery/consul/check_limits.hpp>
 #include <failover/discovery/consul/service_definition.hpp>
-#include <failover/engine/wake.hpp>
 
-#include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/this_coro.hpp>
-
-#include <exception>
 #include <utility>
 
 namespace failover::discovery {
@@ -33,6 +27,10 @@ public:
         if (const auto* const old = dynamic_cast<const AtConsul*>(&before)) {
             registration_->follow(*old->registration_);
         }
+    }
+    [[nodiscard]] bool same_place(const SelfRegistration& other) const override {
+        const auto* const one = dynamic_cast<const AtConsul*>(&other);
+        return one != nullptr && one->registration_->agents() == registration_->agents();
     }
     asio::awaitable<void> run() override { return registration_->run(); }
 
@@ -89,10 +87,6 @@ std::string identity_at_provider(const ServiceConfig& config, const std::string&
            cluster.kubernetes_namespace + '\n' + service + '\n' + endpoint.id;
 }
 
-asio::awaitable<void> withdraw(std::shared_ptr<SelfRegistration> one) {
-    co_await one->withdraw();
-}
-
 } // namespace
 
 std::shared_ptr<DiscoveryProvider> make_provider(const ServiceConfig& config,
@@ -141,14 +135,6 @@ std::shared_ptr<SelfRegistration> make_registration(const SelfConfig& self,
     return std::make_shared<ProviderRegistration>(std::move(identity), std::move(service),
                                                   config.service_name, std::move(endpoint),
                                                   std::move(provider), std::move(warn));
-}
-
-asio::awaitable<void> farewell(std::shared_ptr<SelfRegistration> old) {
-    const asio::any_io_executor executor = co_await asio::this_coro::executor;
-    const auto done = std::make_shared<Wake>(executor);
-    auto ended = [done](const std::exception_ptr&) { done->notify(); };
-    asio::co_spawn(executor, withdraw(std::move(old)), std::move(ended));
-    static_cast<void>(co_await done->wait(TimePoint::max()));
 }
 
 } // namespace failover::discovery

@@ -33,6 +33,11 @@ public:
     /// Where it announces, and as what. A registration takes over what one of the same identity
     /// has announced: that must not be taken back beside it.
     [[nodiscard]] const std::string& identity() const noexcept { return identity_; }
+    /// Of one of the same identity: is it announced where this one is, not only as the same?
+    [[nodiscard]] virtual bool same_place(const SelfRegistration& other) const {
+        static_cast<void>(other);
+        return true;
+    }
     /// Before run(): goes on with what `before`, of the same identity, has announced.
     virtual void follow(const SelfRegistration& before) { static_cast<void>(before); }
     /// Announces, and again whenever the provider forgets. Failures are retried and told of.
@@ -65,9 +70,5 @@ private:
 [[nodiscard]] std::shared_ptr<SelfRegistration> make_registration(
     const SelfConfig& self, const ServiceConfig& config,
     std::shared_ptr<DiscoveryProvider> provider, std::shared_ptr<Resolver> resolver, Warn warn);
-
-/// Takes back what `old` has announced, and returns when that is done. It goes on when who waits
-/// for it is cancelled: nobody else would do it.
-asio::awaitable<void> farewell(std::shared_ptr<SelfRegistration> old);
 
 } // namespace failover::discovery

@@ -162,18 +162,18 @@ void FailoverManager::Impl::open_feed(Service& service, const asio::any_io_execu
 /// `instead_of`: what announced the service before, to be taken back first; null: nothing.
 void FailoverManager::Impl::start_registration(
     Service& service, std::shared_ptr<discovery::SelfRegistration> instead_of) {
-    auto run = [](std::shared_ptr<discovery::SelfRegistration> one,
-                  std::shared_ptr<discovery::SelfRegistration> old) -> asio::awaitable<void> {
-        if (old) {
-            co_await discovery::farewell(std::move(old));
-        }
-        if (one) {
-            co_await one->run();
-        }
+    auto run = [](std::shared_ptr<detail::Farewells> farewells, std::string before,
+                  std::shared_ptr<discovery::SelfRegistration> one) -> asio::awaitable<void> {
+        co_await detail::Farewells::ended(farewells, std::move(before));
+        co_await detail::Farewells::ended(farewells, one->identity());
+        co_await one->run();
     };
-    if (service.registration || instead_of) {
-        service.registering =
-            detail::spawn(strand_, run(service.registration, std::move(instead_of)));
+    const std::string before = instead_of ? instead_of->identity() : std::string{};
+    if (instead_of) {
+        farewells_->begin(strand_, std::move(instead_of));
+    }
+    if (service.registration) {
+        service.registering = detail::spawn(strand_, run(farewells_, before, service.registration));
     }
 }
 

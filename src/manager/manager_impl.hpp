@@ -5,6 +5,7 @@
 #include "../observe/admin_server.hpp"
 #include "call_runtime.hpp"
 #include "endpoint_feed.hpp"
+#include "farewells.hpp"
 #include "manager_access.hpp"
 #include <failover/base/log.hpp>
 #include <failover/base/metrics.hpp>
@@ -131,6 +132,7 @@ private:
     std::shared_ptr<detail::Runtime> runtime_;
     asio::strand<asio::any_io_executor> strand_;
     std::shared_ptr<StaticProvider> static_provider_ = std::make_shared<StaticProvider>();
+    std::shared_ptr<detail::Farewells> farewells_ = std::make_shared<detail::Farewells>();
     std::shared_ptr<AdminServer> admin_;
     std::optional<asio::executor_work_guard<asio::any_io_executor>> work_;
     std::vector<std::thread> threads_;

@@ -212,7 +212,6 @@ void FailoverManager::Impl::renew_registrations(std::vector<Service>& before,
             return one.registration != nullptr && suits(one);
         });
     };
-    std::vector<Service> gone;
     std::map<std::string, std::shared_ptr<discovery::SelfRegistration>> replaced;
     for (Service& old : before) {
         const auto same = [&](const Service& one) { return one.registration == old.registration; };
@@ -226,20 +225,33 @@ void FailoverManager::Impl::renew_registrations(std::vector<Service>& before,
         const auto of_its_name = [&](const Service& one) {
             return one.config.name == old.config.name;
         };
-        // Two services may announce the same in clusters of their own.
+        const auto is_new = [&](const Service& one) {
+            const auto runs = [&](const Service& other) {
+                return other.registration == one.registration;
+            };
+            return with(before, runs) == before.end();
+        };
+        // Two services may announce the same, in one cluster or in clusters of their own.
         const auto inherits = [&](const Service& one) {
             return of_its_name(one) && takes_over(one);
         };
+        const auto adopts = [&](const Service& one) { return takes_over(one) && is_new(one); };
+        const auto announces_it = [&](const Service& one) {
+            return takes_over(one) && one.registration->same_place(*old.registration);
+        };
         auto heir = with(next, inherits);
-        heir = heir == next.end() ? with(next, takes_over) : heir;
+        heir = heir == next.end() ? with(next, adopts) : heir;
         if (heir != next.end()) {
             heir->registration->follow(*old.registration);
             continue;
         }
+        if (with(next, announces_it) != next.end()) {
+            continue; // all the time
+        }
         if (with(next, of_its_name) != next.end()) {
             replaced[old.config.name] = old.registration;
         } else {
-            gone.push_back(old);
+            farewells_->begin(strand_, old.registration);
         }
     }
     for (Service& service : next) {
@@ -249,14 +261,6 @@ void FailoverManager::Impl::renew_registrations(std::vector<Service>& before,
         if (service.registration && with(before, same) == before.end()) {
             start_registration(service, replaced[service.config.name]);
         }
-    }
-    if (!gone.empty()) {
-        auto work = [](std::shared_ptr<Impl> self,
-                       std::vector<Service> services) -> asio::awaitable<void> {
-            co_await self->withdraw(std::move(services));
-        };
-        asio::co_spawn(strand_, work(shared_from_this(), std::move(gone)),
-                       [](const std::exception_ptr&) {});
     }
 }
 
