@@ -91,6 +91,11 @@ YAML::Node with_fragments(YAML::Node document, const std::filesystem::path& dire
     return document;
 }
 
+/// "parts", "./parts" and "parts/" are one.
+bool same_directory(const std::filesystem::path& one, const std::filesystem::path& other) {
+    return (one / "").lexically_normal() == (other / "").lexically_normal();
+}
+
 /// Notes which file names each of the variables.
 void name_files(std::vector<UnsetVariable>& unset, const config::Merging& merging) {
     for (UnsetVariable& variable : unset) {
@@ -115,11 +120,15 @@ Config parse(const std::string& file, const std::string& text, const std::filesy
         if (!main.empty() && !config.fragments.path.empty()) {
             document.reset(with_fragments(document, fragments_directory(config, main), main,
                                           merging, fingerprint));
-            const std::string directory = config.fragments.path;
+            const std::string named = config.fragments.path;
+            const std::filesystem::path directory = fragments_directory(config, main);
             state = config::LoadState{};
             state.file = file;
             config = read(document, state);
-            if (config.fragments.path != directory) {
+            const bool same = config.fragments.path.empty() ||
+                              same_directory(directory, fragments_directory(config, main));
+            config.fragments.path = named;
+            if (!same) {
                 const char* const key = "config.providers.file.path";
                 state.issues.push_back({.line = line_of(document, key),
                                         .key = key,

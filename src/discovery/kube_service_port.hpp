@@ -10,8 +10,9 @@
 namespace failover::discovery {
 
 /// What a Service, of which `spec` is that field, calls the port that its processes listen at as
-/// `number`: the TCP port that leads there or has that number, else the only one. Where neither
-/// tells, `otherwise`, unless the service has ports and none of that name. Throws FormatError.
+/// `number`: the TCP port that leads there, or has that number and leads nowhere else; else the
+/// only one. Where neither tells, `otherwise`, unless the service has ports and none of that name.
+/// Throws FormatError.
 [[nodiscard]] inline std::string service_port_name(const Json& spec, std::uint16_t number,
                                                    const std::string& otherwise) {
     const auto is_number = [&](const Json* value) {
@@ -27,9 +28,11 @@ namespace failover::discovery {
                 continue;
             }
             names.push_back(text_field(port, "name"));
-            if (is_number(field(port, "targetPort"))) { // a name there is for pods
+            const Json* const target = field(port, "targetPort"); // a name there is for pods
+            const bool elsewhere = target != nullptr && target->is_number() && *target != 0;
+            if (is_number(target)) {
                 leading.push_back(names.back());
-            } else if (is_number(field(port, "port"))) {
+            } else if (!elsewhere && is_number(field(port, "port"))) {
                 equal.push_back(names.back());
             }
         }

@@ -42,12 +42,15 @@ void FailoverManager::Impl::start_config_watch() {
         return;
     }
     const std::filesystem::path main = config_.source;
-    config_watch_ = detail::spawn(
-        strand_, detail::follow_config(
-                     {.main = main, .fragments = fragments_directory(config_, main)},
-                     config_.fingerprint, [weak = weak_from_this(), main](const std::string& told) {
-                         return reload_file(weak, main, told);
-                     }));
+    const detail::ConfigFiles files{.main = main, .fragments = fragments_directory(config_, main)};
+    // One that was made in code is in force until the files change.
+    const std::uint64_t in_force =
+        config_.fingerprint != 0 ? config_.fingerprint : files.fingerprint();
+    auto apply = [weak = weak_from_this(), main](const std::string& told) {
+        return reload_file(weak, main, told);
+    };
+    config_watch_ =
+        detail::spawn(strand_, detail::follow_config(files, in_force, std::move(apply)));
 }
 
 void FailoverManager::Impl::stop_config_watch() {

@@ -51,11 +51,12 @@ SnapshotSink make_sink(const ServiceConfig& config, const std::string& watched,
 } // namespace
 
 discovery::Warn FailoverManager::Impl::warner(const std::string& service) {
-    return [weak = weak_from_this(), service](std::string text) {
-        if (const std::shared_ptr<Impl> self = weak.lock()) {
-            self->publish(Event{.kind = EventKind::discovery_warning,
-                                .service = service,
-                                .reason = std::move(text)});
+    return [weak = weak_from_this(), service, held = held_warnings_](std::string text) {
+        const std::shared_ptr<Impl> self = weak.lock();
+        Event event{
+            .kind = EventKind::discovery_warning, .service = service, .reason = std::move(text)};
+        if (self && !(held && held->hold(event))) {
+            self->publish(std::move(event));
         }
     };
 }

@@ -6,6 +6,7 @@
 #include "call_runtime.hpp"
 #include "endpoint_feed.hpp"
 #include "farewells.hpp"
+#include "held_warnings.hpp"
 #include "manager_access.hpp"
 #include <failover/base/log.hpp>
 #include <failover/base/metrics.hpp>
@@ -138,6 +139,7 @@ private:
     std::vector<std::thread> threads_;
     std::mutex join_mutex_;
     std::mutex change_mutex_; // one change of the services at a time; before mutex_
+    std::shared_ptr<detail::HeldWarnings> held_warnings_; // null: no reload is planned just now
 
     mutable std::mutex mutex_;
     AlertHandler on_alert_;

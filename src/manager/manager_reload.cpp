@@ -92,12 +92,19 @@ void FailoverManager::Impl::reload(Config config, const std::string& told) {
         before = services_;
     }
     std::vector<Service> next;
+    const auto held = std::make_shared<detail::HeldWarnings>();
     try {
         require_usable(config);
+        held_warnings_ = held;
         next = plan_services(before, config);
+        held_warnings_ = nullptr;
     } catch (const Error& error) {
+        held_warnings_ = nullptr;
         reject(error.what(), told);
         throw;
+    }
+    for (Event& warning : held->release()) {
+        publish(std::move(warning));
     }
     std::string not_applied = keep_fixed(config);
     {

@@ -12,11 +12,11 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -133,11 +133,10 @@ TEST(Sink, a_call_that_waits_for_the_first_endpoints_goes_on_when_the_service_is
     Rig rig;
     ScriptedServer server;
     FailoverClient client = rig.manager->client("web");
-    Result<Response> result = Failure{};
-    std::thread caller{[&] { result = client.try_get("/x"); }};
+    auto call = std::async(std::launch::async, [&] { return client.try_get("/x"); });
     rig.make_anew();
     rig.provider->sink(1).push(at(server.port()));
-    caller.join();
+    const Result<Response> result = call.get();
     ASSERT_TRUE(result) << result.error();
     EXPECT_EQ(result->status(), 200);
 }
@@ -145,12 +144,11 @@ TEST(Sink, a_call_that_waits_for_the_first_endpoints_goes_on_when_the_service_is
 TEST(Sink, a_call_that_waits_for_the_first_endpoints_hears_that_the_service_was_removed) {
     Rig rig;
     FailoverClient client = rig.manager->client("web");
-    Result<Response> result = Failure{};
-    std::thread caller{[&] { result = client.try_get("/x"); }};
+    auto call = std::async(std::launch::async, [&] { return client.try_get("/x"); });
     rig.manager->reload(
         parse_config("logging: {providers: {console: {level: \"off\"}}}\n"
-                     "failover: {services: {other: {endpoints: [\"127.0.0.1:1\"]}}}\n"));
-    caller.join();
+                     "failover: {services: {other: {endpoints: [\"http://127.0.0.1:1\"]}}}\n"));
+    const Result<Response> result = call.get();
     EXPECT_TRUE(result.error() == Errc::unknown_service) << result.error();
 }
 

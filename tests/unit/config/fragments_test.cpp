@@ -223,6 +223,12 @@ TEST_F(Fragments, one_that_names_another_directory_of_fragments_is_refused) {
               "fragments are\n");
 }
 
+TEST_F(Fragments, one_may_name_the_same_directory_or_none) {
+    write("parts/a.yaml", "config: {providers: {file: {path: ./parts/}}}\n");
+    write("parts/b.yaml", "config: {providers: {file: {path: \"\"}}}\n");
+    EXPECT_EQ(load().fragments.path, "parts");
+}
+
 TEST_F(Fragments, a_variable_that_is_not_set_is_reported_where_it_is_named) {
     write("parts/a.yaml",
           "failover:\n"

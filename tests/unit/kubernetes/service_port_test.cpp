@@ -19,7 +19,8 @@ TEST(ServicePort, is_the_one_that_leads_to_the_process) {
         {"name":"pods","port":7000,"targetPort":"by-name"}]})";
     EXPECT_EQ(name_in(spec, 8080), "web");
     EXPECT_EQ(name_in(spec, 9090), "admin");
-    EXPECT_EQ(name_in(spec, 80), "web");
+    EXPECT_EQ(name_in(spec, 80, "web"), "web") << "nothing leads to 80";
+    EXPECT_EQ(name_in(spec, 80), "");
     EXPECT_EQ(name_in(spec, 7000), "pods");
 }
 
