@@ -4,7 +4,6 @@
 #include <failover/base/error.hpp>
 #include <failover/engine/new_seed.hpp>
 #include <failover/engine/together.hpp>
-#include <failover/retry/backoff.hpp>
 
 #include <boost/asio/ip/host_name.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -20,13 +19,7 @@
 namespace failover::discovery {
 namespace {
 
-/// For an agent to answer that it has forgotten this process: a manager that stops waits for it.
-constexpr Duration farewell_limit = std::chrono::milliseconds{1500};
-
-/// Between two attempts to deregister at an agent that is not the one in use any more.
-constexpr BackoffOptions farewell_pauses{.base = std::chrono::seconds{2},
-                                         .max = std::chrono::minutes{1}};
-/// What an agent is asked to wait for changes, where such an attempt is due.
+/// What an agent is asked to wait for changes, where a farewell is due at another one.
 constexpr Duration shortest_wait = std::chrono::seconds{1};
 
 std::string host_name() {
@@ -138,8 +131,8 @@ asio::awaitable<void> ConsulRegistration::look(ControlClient& client) {
     request.path = agent_path("/v1/agent/service/", definition_.endpoint.id, agents_->options());
     const bool waits = !hash_.empty();
     Duration wait = agents_->options().wait;
-    if (leave_again_at_) {
-        wait = std::clamp(*leave_again_at_ - Clock::now(), shortest_wait, wait);
+    if (const std::optional<TimePoint> farewell = farewell_pace_.again_at()) {
+        wait = std::clamp(*farewell - Clock::now(), shortest_wait, wait);
     }
     if (waits) {
         request.path += request.path.find('?') == std::string::npos ? '?' : '&';
@@ -190,14 +183,14 @@ void ConsulRegistration::follow(const ConsulRegistration& before) {
 /// updated again.
 asio::awaitable<void> ConsulRegistration::leave_others(std::string home) {
     const std::set<std::string> others = settle_at(home);
-    if (!others.empty() && leave_again_at_ && Clock::now() < *leave_again_at_) {
+    if (!others.empty() && !farewell_pace_.due(Clock::now())) {
         co_return;
     }
     std::vector<asio::awaitable<void>> farewells;
     for (const std::string& agent : others) {
         farewells.push_back(leave(shared_from_this(), agent, false));
     }
-    co_await together(std::move(farewells), farewell_limit);
+    co_await together(std::move(farewells), FarewellPace::limit);
     const std::size_t left = settle_at(home).size();
     if (left < others.size()) {
         // Two addresses may be one agent's: look whether it still knows this process.
@@ -205,11 +198,9 @@ asio::awaitable<void> ConsulRegistration::leave_others(std::string home) {
         left_another_ = true;
     }
     if (left == 0) {
-        leave_again_at_.reset();
-        failed_farewells_ = 0;
+        farewell_pace_.done();
     } else {
-        leave_again_at_ = Clock::now() + backoff_limit(farewell_pauses, failed_farewells_);
-        ++failed_farewells_;
+        farewell_pace_.failed(Clock::now());
     }
 }
 
@@ -225,13 +216,14 @@ asio::awaitable<void> ConsulRegistration::withdraw_everywhere(
     for (const std::string& agent : where) {
         farewells.push_back(leave(self, agent, true));
     }
-    co_await together(std::move(farewells), farewell_limit);
+    co_await together(std::move(farewells), FarewellPace::limit);
 }
 
 asio::awaitable<void> ConsulRegistration::leave(std::shared_ptr<ConsulRegistration> self,
                                                 std::string agent, bool for_good) {
     const std::string id = self->definition_.endpoint.id;
-    const ControlReply reply = co_await self->agents_->deregister_at(agent, id, farewell_limit);
+    const ControlReply reply =
+        co_await self->agents_->deregister_at(agent, id, FarewellPace::limit);
     const std::string problem = deregistration_problem(reply, agent);
     if (problem.empty()) {
         self->forget(agent);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "consul_agents.hpp"
+#include "farewell_pace.hpp"
 #include <failover/config/config.hpp>
 #include <failover/discovery/consul/check_limits.hpp>
 #include <failover/discovery/consul/query_pace.hpp>
@@ -73,14 +74,13 @@ private:
     const std::shared_ptr<ConsulAgents> agents_;
     ServiceDefinition definition_;
     QueryPace pace_;
-    std::string hash_;                        // what the agent said last of this instance
-    bool registered_ = false;                 // as far as is known
-    bool agent_lost_ = false;                 // since the agent knew this instance
-    bool left_another_ = false;               // agent, and this one may be the same
-    bool failing_ = false;                    // and told of
-    std::optional<TimePoint> leave_again_at_; // agents that knew it before
-    unsigned failed_farewells_ = 0;           // in a row
-    mutable std::mutex mutex_;                // guards what follows
+    std::string hash_;           // what the agent said last of this instance
+    bool registered_ = false;    // as far as is known
+    bool agent_lost_ = false;    // since the agent knew this instance
+    bool left_another_ = false;  // agent, and this one may be the same
+    bool failing_ = false;       // and told of
+    FarewellPace farewell_pace_; // at agents that knew it before
+    mutable std::mutex mutex_;   // guards what follows
     std::set<std::string> registered_at_;
     std::string home_; // the one of these that is used; empty: none was yet
     bool withdrawn_ = false;

@@ -14,15 +14,6 @@
 #include <utility>
 
 namespace failover::discovery {
-namespace {
-
-/// For an agent to forget what another one knows by now: the watch waits for it.
-constexpr Duration leave_limit = std::chrono::milliseconds{1500};
-constexpr BackoffOptions leave_pauses{.base = std::chrono::seconds{2},
-                                      .max = std::chrono::minutes{1}};
-
-} // namespace
-
 ConsulRestorer::ConsulRestorer(std::shared_ptr<ConsulAgents> agents,
                                std::shared_ptr<RegisteredInstances> registered, std::string service,
                                std::uint64_t seed)
@@ -172,9 +163,8 @@ asio::awaitable<void> ConsulRestorer::take_back(std::string id, std::string agen
 std::vector<SpareRegistration> ConsulRestorer::spares(TimePoint now) {
     std::vector<SpareRegistration> all = registered_->spares(service_);
     if (all.empty()) {
-        leave_again_at_.reset();
-        failed_farewells_ = 0;
-    } else if (leave_again_at_ && now < *leave_again_at_) {
+        farewell_pace_.done();
+    } else if (!farewell_pace_.due(now)) {
         all.clear();
     }
     return all;
@@ -187,7 +177,8 @@ asio::awaitable<void> ConsulRestorer::leave(std::vector<SpareRegistration> spare
         if (failed.contains(one.agent)) {
             continue;
         }
-        const ControlReply reply = co_await agents_->deregister_at(one.agent, one.id, leave_limit);
+        const ControlReply reply =
+            co_await agents_->deregister_at(one.agent, one.id, FarewellPace::limit);
         throw_if_aborted(reply);
         if (deregistration_problem(reply, one.agent).empty()) {
             registered_->left(one);
@@ -195,12 +186,10 @@ asio::awaitable<void> ConsulRestorer::leave(std::vector<SpareRegistration> spare
             failed.insert(one.agent);
         }
     }
-    leave_again_at_.reset();
     if (failed.empty()) {
-        failed_farewells_ = 0;
+        farewell_pace_.done();
     } else {
-        leave_again_at_ = Clock::now() + backoff_limit(leave_pauses, failed_farewells_);
-        ++failed_farewells_;
+        farewell_pace_.failed(Clock::now());
     }
 }
 

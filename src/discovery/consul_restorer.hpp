@@ -2,6 +2,7 @@
 #pragma once
 
 #include "consul_agents.hpp"
+#include "farewell_pace.hpp"
 #include <failover/base/rng.hpp>
 #include <failover/discovery/consul/registered_instances.hpp>
 
@@ -41,9 +42,10 @@ public:
     asio::awaitable<void> leave(std::vector<SpareRegistration> spares);
     /// When the next answer is needed to try again; none: nothing failed.
     [[nodiscard]] std::optional<TimePoint> again_at() const noexcept {
-        return again_at_ && leave_again_at_ ? std::min(again_at_, leave_again_at_)
-               : again_at_                  ? again_at_
-                                            : leave_again_at_;
+        const std::optional<TimePoint> farewell = farewell_pace_.again_at();
+        return again_at_ && farewell ? std::min(again_at_, farewell)
+               : again_at_           ? again_at_
+                                     : farewell;
     }
 
 private:
@@ -68,8 +70,7 @@ private:
     Rng rng_;
     unsigned failures_ = 0; // in a row
     std::optional<TimePoint> again_at_;
-    unsigned failed_farewells_ = 0; // likewise
-    std::optional<TimePoint> leave_again_at_;
+    FarewellPace farewell_pace_;
     std::string told_; // the problem people know of
 };
 

@@ -126,10 +126,6 @@ asio::awaitable<void> KubernetesProvider::deregister_endpoint(std::string servic
     co_await registrar.remove(std::move(id));
 }
 
-bool KubernetesProvider::announced(const std::string& service, const std::string& id) const {
-    return registered_->expected(registered_slice_name(service, id));
-}
-
 asio::awaitable<void> KubernetesProvider::until_deleted(std::string service, std::string id,
                                                         bool watched) {
     using namespace asio::experimental::awaitable_operators;

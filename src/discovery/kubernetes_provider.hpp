@@ -42,8 +42,6 @@ public:
     /// selector.
     asio::awaitable<void> register_endpoint(std::string service, Endpoint endpoint) override;
     asio::awaitable<void> deregister_endpoint(std::string service, std::string id) override;
-    /// Has it been registered, or tried to, since the last deregister_endpoint()?
-    [[nodiscard]] bool announced(const std::string& service, const std::string& id) const;
     /// Returns when somebody has deleted what register_endpoint() wrote. Throws when it is
     /// cancelled. `watched`: a watch() of `service` runs, and sees it.
     asio::awaitable<void> until_deleted(std::string service, std::string id, bool watched);

@@ -116,7 +116,6 @@ asio::awaitable<void> ProviderRegistration::tell(std::shared_ptr<DiscoveryProvid
 
 asio::awaitable<void> ProviderRegistration::take_back() {
     asio::steady_timer timer{co_await asio::this_coro::executor};
-    const auto kubernetes = std::dynamic_pointer_cast<KubernetesProvider>(provider_);
     const TimePoint until = Clock::now() + farewell_limit;
     attempts_->close();
     const bool settled = co_await attempts_->settled(Clock::now() + attempt_limit);
@@ -141,9 +140,6 @@ asio::awaitable<void> ProviderRegistration::take_back() {
         timer.expires_after(std::min(std::max(pause, answer.asked_pause), left));
         co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, stopped));
         pause = std::min(2 * pause, longest_pause);
-        if (kubernetes && kubernetes->announced(service_, endpoint_.id)) {
-            co_return; // by a later registration, whose it is now
-        }
     }
     warn_("deregistration failed: " + problem);
 }

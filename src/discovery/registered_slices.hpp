@@ -42,12 +42,6 @@ public:
             found->second.written = ++now_;
         }
     }
-    /// Has somebody announced it since it was forgotten?
-    [[nodiscard]] bool expected(const std::string& name) {
-        const std::lock_guard lock{mutex_};
-        const auto found = slices_.find(name);
-        return found != slices_.end() && !found->second.service.empty();
-    }
     /// It is deleted on purpose.
     void forget(const std::string& name) {
         const std::lock_guard lock{mutex_};

@@ -10,7 +10,6 @@
 #include <boost/asio/strand.hpp>
 #include <boost/asio/this_coro.hpp>
 
-#include <algorithm>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -29,7 +28,7 @@ namespace failover::detail {
 class Farewells : public std::enable_shared_from_this<Farewells> {
 public:
     void begin(const asio::strand<asio::any_io_executor>& strand,
-               std::shared_ptr<discovery::SelfRegistration> one) {
+               const std::shared_ptr<discovery::SelfRegistration>& one) {
         const std::string identity = one->identity();
         {
             const std::lock_guard lock{mutex_};
@@ -38,7 +37,7 @@ public:
         auto ended = [self = shared_from_this(), identity](const std::exception_ptr&) {
             self->end(identity);
         };
-        asio::co_spawn(strand, later(withdraw(std::move(one))), std::move(ended));
+        asio::co_spawn(strand, later(one->withdraw()), std::move(ended));
     }
 
     /// Suspends until none of `identity` is under way.
@@ -58,11 +57,6 @@ public:
     }
 
 private:
-    static asio::awaitable<void> withdraw(std::shared_ptr<discovery::SelfRegistration> one) {
-        asio::awaitable<void> work = one->withdraw();
-        co_await std::move(work);
-    }
-
     void end(const std::string& identity) {
         std::vector<std::weak_ptr<Wake>> waiting;
         {

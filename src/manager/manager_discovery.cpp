@@ -51,7 +51,7 @@ SnapshotSink make_sink(const ServiceConfig& config, const std::string& watched,
 } // namespace
 
 discovery::Warn FailoverManager::Impl::warner(const std::string& service) {
-    return [weak = weak_from_this(), service, held = held_warnings_](std::string text) {
+    return [weak = weak_from_this(), service, held = held_warnings_.lock()](std::string text) {
         const std::shared_ptr<Impl> self = weak.lock();
         Event event{
             .kind = EventKind::discovery_warning, .service = service, .reason = std::move(text)};
@@ -171,7 +171,7 @@ void FailoverManager::Impl::start_registration(
     };
     const std::string before = instead_of ? instead_of->identity() : std::string{};
     if (instead_of) {
-        farewells_->begin(strand_, std::move(instead_of));
+        farewells_->begin(strand_, instead_of);
     }
     if (service.registration) {
         service.registering = detail::spawn(strand_, run(farewells_, before, service.registration));

@@ -139,7 +139,7 @@ private:
     std::vector<std::thread> threads_;
     std::mutex join_mutex_;
     std::mutex change_mutex_; // one change of the services at a time; before mutex_
-    std::shared_ptr<detail::HeldWarnings> held_warnings_; // null: no reload is planned just now
+    std::weak_ptr<detail::HeldWarnings> held_warnings_; // of the last reload; of none once it ended
 
     mutable std::mutex mutex_;
     AlertHandler on_alert_;

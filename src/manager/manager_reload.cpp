@@ -97,9 +97,7 @@ void FailoverManager::Impl::reload(Config config, const std::string& told) {
         require_usable(config);
         held_warnings_ = held;
         next = plan_services(before, config);
-        held_warnings_ = nullptr;
     } catch (const Error& error) {
-        held_warnings_ = nullptr;
         reject(error.what(), told);
         throw;
     }

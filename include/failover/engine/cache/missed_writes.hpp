@@ -98,27 +98,9 @@ public:
         }
     }
     /// One that was begun may or may not have happened.
-    void fail(std::string_view key) {
-        if (!journals_) {
-            return;
-        }
-        const std::lock_guard lock{mutex_};
-        const std::size_t before = journal_.depth();
-        journal_.fail(key, Clock::now());
-        keep_missed(before, key);
-        note();
-    }
+    void fail(std::string_view key) { miss(key, &InvalidationJournal::fail); }
     /// One that was not even tried, or is certain to be missing.
-    void add(std::string_view key) {
-        if (!journals_) {
-            return;
-        }
-        const std::lock_guard lock{mutex_};
-        const std::size_t before = journal_.depth();
-        journal_.add(key, Clock::now());
-        keep_missed(before, key);
-        note();
-    }
+    void add(std::string_view key) { miss(key, &InvalidationJournal::add); }
     void add_everything() {
         if (!journals_) {
             return;
@@ -161,6 +143,17 @@ public:
     }
 
 private:
+    void miss(std::string_view key, void (InvalidationJournal::*how)(std::string_view, TimePoint)) {
+        if (!journals_) {
+            return;
+        }
+        const std::lock_guard lock{mutex_};
+        const std::size_t before = journal_.depth();
+        (journal_.*how)(key, Clock::now());
+        keep_missed(before, key);
+        note();
+    }
+
     // With the lock held:
     void note() {
         any_.store(!journal_.idle(), std::memory_order_release);
